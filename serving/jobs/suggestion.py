@@ -84,6 +84,8 @@ class _Candidates:
     numbers: list[list[tuple[float, float, float]]] = field(default_factory=list)
     """By row and goal: value and the ends of its interval, in the endpoint's unit."""
     left_out: dict[str, list[int]] = field(default_factory=dict)
+    refused: int = 0
+    """Rows among `rows` that cannot be compared."""
 
     def leave_out(self, code: str, row: int) -> None:
         self.left_out.setdefault(code, []).append(row)
@@ -137,8 +139,8 @@ def suggest(
         Y, half_widths = _on_training_scale(goals, np.array(found.numbers))
         mean, spread = desirability(list(goals.values()), Y, half_widths)
         best = np.sort(np.argsort(-(mean + exploration * spread), kind="stable")[:MOST_COMPARED])
-        packed = policies.fingerprints([_read(found.smiles[place]) for place in best])
-        picks = choose_batch(mean[best], spread[best], packed, size, exploration)
+        best, molecules = _compared(found, best)
+        picks = choose_batch(mean[best], spread[best], policies.fingerprints(molecules), size, exploration)
     rows = {found.rows[best[pick.row]]: pick for pick in picks}
     entries = {row: entry for row, entry in _entries(read()) if row in rows} if rows else {}
 
@@ -157,7 +159,8 @@ def suggest(
         )
 
     left_out = [LeftOut(code, len(each), each[:ROWS_NAMED]) for code, each in sorted(found.left_out.items())]
-    return Suggestion([suggested(row, pick) for row, pick in rows.items()], list(goals), len(found.rows), left_out)
+    candidates = len(found.rows) - found.refused
+    return Suggestion([suggested(row, pick) for row, pick in rows.items()], list(goals), candidates, left_out)
 
 
 def _entries(pieces: Iterable[bytes]) -> Iterator[tuple[int, Entry]]:
@@ -225,8 +228,12 @@ def _on_training_scale(
     return Y, half_widths
 
 
-def _read(smiles: str) -> Molecule:
-    molecule = parse_molecule(smiles, AS_IT_IS, CURATION_LIMITS)
-    if not isinstance(molecule, Molecule):
-        raise ProblemError("internal", f"a standardised structure of a result cannot be read: {molecule.code}")
-    return molecule
+def _compared(found: _Candidates, places: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Molecule]]:
+    """Read the structures at some places; what a champion by earlier rules predicted and is refused now is left out."""
+    read = {int(place): parse_molecule(found.smiles[place], AS_IT_IS, CURATION_LIMITS) for place in places}
+    for place, molecule in read.items():
+        if not isinstance(molecule, Molecule):
+            found.leave_out(molecule.code, found.rows[place])
+            found.refused += 1
+    kept = {place: molecule for place, molecule in read.items() if isinstance(molecule, Molecule)}
+    return np.array(list(kept), dtype=np.intp), list(kept.values())

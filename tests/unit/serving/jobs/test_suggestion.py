@@ -8,11 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from model_zoo.bundles.store import FolderStore
 from model_zoo.config.desirability import Desirable
-from serving.jobs.suggestion import _candidates
+from serving.jobs.suggestion import _candidates, _Candidates, _compared
 from tests.bundle_factory import TRAINING, publish
 from tests.unit.serving.jobs.test_jobs import Client, ended, serving, submit
 
@@ -134,3 +135,11 @@ def test_values_in_the_unit_of_an_earlier_champion_are_not_judged(store: FolderS
             assert time.monotonic() < until
         refusal = suggested(client, job, status=422)
     assert "the job's values are in log10 mol/L" in refusal["detail"]
+
+
+def test_a_structure_that_only_earlier_rules_accepted_is_left_out() -> None:
+    """An R-group that a champion of an earlier release predicted costs nobody the suggestion."""
+    found = _Candidates([0, 1, 2], ["CCO", "*CC", "CCN"], left_out={"empty": [3]})
+    places, molecules = _compared(found, np.array([0, 1, 2]))
+    assert (places.tolist(), [each.smiles for each in molecules]) == ([0, 2], ["CCO", "CCN"])
+    assert (found.left_out, found.refused) == ({"empty": [3], "incomplete-structure": [1]}, 1)
