@@ -140,7 +140,8 @@ def suggest(
         mean, spread = desirability(list(goals.values()), Y, half_widths)
         best = np.sort(np.argsort(-(mean + exploration * spread), kind="stable")[:MOST_COMPARED])
         best, molecules = _compared(found, best)
-        picks = choose_batch(mean[best], spread[best], policies.fingerprints(molecules), size, exploration)
+        if molecules:
+            picks = choose_batch(mean[best], spread[best], policies.fingerprints(molecules), size, exploration)
     rows = {found.rows[best[pick.row]]: pick for pick in picks}
     entries = {row: entry for row, entry in _entries(read()) if row in rows} if rows else {}
 

@@ -13,7 +13,7 @@ import pytest
 
 from model_zoo.bundles.store import FolderStore
 from model_zoo.config.desirability import Desirable
-from serving.jobs.suggestion import _candidates, _Candidates, _compared
+from serving.jobs.suggestion import _Candidates, _candidates, _compared
 from tests.bundle_factory import TRAINING, publish
 from tests.unit.serving.jobs.test_jobs import Client, ended, serving, submit
 
