@@ -45,7 +45,7 @@ def suggest(
     from ai_drug_assets.operations import suggestions
 
     names = [name.strip() for each in endpoints for name in each.split(",") if name.strip()]
-    place = suggestions.checked(Path(out)) if out else None
+    place = suggestions.checked(Path(out), Path(file)) if out else None
     found = suggestions.suggest_batch(
         Settings.from_env().service_url,
         Path(file),

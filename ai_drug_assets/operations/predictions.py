@@ -14,6 +14,8 @@ from model_zoo.type_aliases import Json
 from serving.client import RESULT_FORMATS, Client, NotReachableError
 from serving.client.answers import Job, Prediction
 
+LOST = 0.005
+"""What two decimals write as zero."""
 SMALL = 0.1
 """Where no value is as large as this, two decimals would show next to nothing."""
 
@@ -56,6 +58,7 @@ def predict_file(
     """
     if out is not None and out.suffix.lower() not in RESULT_FORMATS:
         raise AidrugError(f"--out: expected a file that ends with one of {', '.join(RESULT_FORMATS)}, got {out.name!r}")
+    require_another(path, out)
     client = Client(url)
     with advised():
         job = finished_job(client, path, column=column, sheet=sheet, endpoints=endpoints, include=include)
@@ -65,6 +68,18 @@ def predict_file(
             client.copy_result(job, sys.stdout.buffer, stdout_format)
             sys.stdout.buffer.flush()
     return job
+
+
+def require_another(path: Path, out: Path | None) -> None:
+    """Refuse to write a result over the file that it is made of.
+
+    Raises
+    ------
+    AidrugError
+        When both are one file.
+    """
+    if out is not None and out.exists() and out.samefile(path):
+        raise AidrugError(f"--out: expected another file than {path}, which is read and would be replaced")
 
 
 def finished_job(
@@ -131,8 +146,14 @@ def as_text(predictions: Sequence[Prediction]) -> str:
 
 
 def _numbers(*values: float) -> list[str]:
-    """Write numbers of one unit alike: two decimals, or three digits where the unit makes them small."""
-    small = max(map(abs, values)) < SMALL and any(values)
+    """Write numbers of one unit alike: two decimals, or three digits where these would make a number zero.
+
+    Examples
+    --------
+    >>> _numbers(0.5, -0.2, 3.0), _numbers(0.0004, 0.00001, 0.2)
+    (['0.50', '-0.20', '3.00'], ['0.0004', '1e-05', '0.2'])
+    """
+    small = (max(map(abs, values)) < SMALL and any(values)) or any(0 < abs(value) < LOST for value in values)
     return [f"{value:.3g}" if small else f"{value:.2f}" for value in values]
 
 

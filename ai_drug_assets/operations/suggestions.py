@@ -13,7 +13,7 @@ from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.type_aliases import Json
 from serving.client import Client
 
-from ai_drug_assets.operations.predictions import advised, finished_job
+from ai_drug_assets.operations.predictions import advised, finished_job, require_another
 
 OF_THE_BATCH = ("rank", "row", "desirability", "spread", "similarity", "like")
 OF_ENDPOINTS = ("value", "lower", "upper", "reliability")
@@ -89,16 +89,17 @@ def write_batch(found: Mapping[str, Json], stream: TextIO) -> None:
         writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
-def checked(out: Path) -> Path:
+def checked(out: Path, file: Path) -> Path:
     """Return the file to write to, before anything is predicted.
 
     Raises
     ------
     AidrugError
-        When the name does not end with `.csv`.
+        When the name does not end with `.csv`, or it is the file that is read.
     """
     if out.suffix.lower() != ".csv":
         raise AidrugError(f"--out: expected a file that ends with .csv, got {out.name!r}")
+    require_another(file, out)
     return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import uuid
 from collections.abc import Callable
 from functools import wraps
 from itertools import pairwise
@@ -94,8 +95,19 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
         smiles: Annotated[list[str], Field(description="Molecules as SMILES.", min_length=1, max_length=10_000)],
         endpoints: Endpoints = None,
     ) -> Content:
+        ask = asking(ctx)
         body = {"smiles": smiles} if endpoints is None else {"smiles": smiles, "endpoints": endpoints}
-        job = await asking(ctx)("POST", "/v1/jobs", body, {"Idempotency-Key": _digest(body)})
+        # The same again is the same job only while the same champions answer, and not when it failed or was removed.
+        serving = {each["name"]: each["champion"]["version"] for each in await ask("GET", "/v1/endpoints")}
+        key = _digest({**body, "champions": serving})
+        try:
+            job = await ask("POST", "/v1/jobs", body, {"Idempotency-Key": key})
+        except ServiceError as error:
+            if error.code != "job-gone":
+                raise
+            job = {"status": "removed"}
+        if job["status"] in ("failed", "cancelled", "removed"):
+            job = await ask("POST", "/v1/jobs", body, {"Idempotency-Key": uuid.uuid4().hex})
         return {"job": job["id"], "status": job["status"], "molecules": job["total"]}
 
     @tool(wording.READ)

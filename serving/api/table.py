@@ -17,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 
 from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import BOM
+from serving.http.once import require_once
 from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.http.schemas import PredictRequest
@@ -53,6 +54,7 @@ async def predictions_csv(
     bom: Annotated[bool, QueryParameter(description="Begin with a byte order mark, for Excel.")] = False,
 ) -> Response[bytes]:
     """Predict molecules; a row each, with the columns of a job's result."""
+    require_once(request, but="smiles")
     if len(smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} in an address, got {len(smiles)}")
     names = None if endpoints is None else [name.strip() for name in endpoints.split(",") if name.strip()]

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from serving.client.answers import Champion, Endpoint, Leaderboard, Model, Prediction, Predictions
 from serving.client.frames import Progress, bar, silent, texts_of, with_predictions
 from serving.client.frames import Shown as show  # noqa: N813  read as a verb: show(frame)
-from serving.client.jobs import RESULT_FORMATS, Jobs
+from serving.client.jobs import RESULT_FORMATS, Jobs, listed
 from serving.client.measuring import Calibration, Withdrawal
 from serving.client.transport import NotReachableError, ServiceError, Transport
 
@@ -117,9 +117,10 @@ class Client(Jobs):
             it in a notebook. A `ValueError` says that a column is missing, or that one of the new ones is there
             already.
         """
+        names = () if endpoints is None else listed("endpoints", endpoints)
         different = list(dict.fromkeys(texts := texts_of(frame, smiles)))
         known = dict(zip(different, self._predict(different, endpoints, (), bar if progress else silent), strict=True))
-        return with_predictions(frame, [known[text] for text in texts])
+        return with_predictions(frame, [known[text] for text in texts], names)
 
     async def predict_frame_async(
         self, frame: pd.DataFrame, smiles: str = "smiles", endpoints: Sequence[str] | None = None
@@ -131,6 +132,7 @@ class Client(Jobs):
         self, smiles: Sequence[str], endpoints: Sequence[str] | None, include: Sequence[str], progress: Progress
     ) -> list[Prediction]:
         predictions: list[Prediction] = []
+        smiles, endpoints = listed("smiles", smiles), None if endpoints is None else listed("endpoints", endpoints)
         parts = [smiles[start : start + BATCH] for start in range(0, len(smiles), BATCH)]
         for part in progress(parts, len(smiles)):
             start = len(predictions)

@@ -44,7 +44,7 @@ def bar(parts: Sequence[Sequence[str]], total: int) -> Iterable[Sequence[str]]:
 
 
 def texts_of(frame: pd.DataFrame, smiles: str) -> list[str]:
-    """Return the SMILES of each row; an empty text where there is none.
+    """Return the SMILES of each row; an empty text where there is none, and whatever else it is as it is printed.
 
     Raises
     ------
@@ -54,11 +54,16 @@ def texts_of(frame: pd.DataFrame, smiles: str) -> list[str]:
     found = [str(name) for name in frame.columns if name == smiles]
     if len(found) != 1:
         raise ValueError(f"expected one column named {smiles!r}, got {len(found)} among {list(frame.columns)}")
-    return [text if isinstance(text, str) else "" for text in frame[smiles].tolist()]
+    column = frame[smiles]
+    return ["" if gone else str(cell) for cell, gone in zip(column.tolist(), column.isna().tolist(), strict=True)]
 
 
-def with_predictions(frame: pd.DataFrame, predictions: Sequence[Prediction]) -> pd.DataFrame:
+def with_predictions(
+    frame: pd.DataFrame, predictions: Sequence[Prediction], endpoints: Sequence[str] = ()
+) -> pd.DataFrame:
     """Return a copy of a table with columns beside its own; index and columns stay as they were.
+
+    `endpoints` have columns even if no molecule has a value, so that tables of one kind can be joined.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def with_predictions(frame: pd.DataFrame, predictions: Sequence[Prediction]) -> 
     """
     import pandas as pd
 
-    names = dict.fromkeys(name for each in predictions for name in (*each.endpoints, *each.failed))
+    names = dict.fromkeys([*endpoints, *(name for each in predictions for name in (*each.endpoints, *each.failed))])
     made: dict[str, list[Any]] = {}
     for name in names:
         estimates = [each.endpoints.get(name) for each in predictions]
@@ -121,11 +126,16 @@ def notes(prediction: Prediction) -> str | None:
     --------
     >>> from serving.client.answers import MoleculeError, Note
     >>> salt = Note("component-left-out", "left out: Cl")
-    >>> notes(Prediction(0, "CCN.Cl", notes=[salt], failed={"logp": MoleculeError("timeout", "logp: too slow")}))
+    >>> notes(Prediction(0, "CCN.Cl", notes=[salt], failed={"logp": MoleculeError("timeout", "too slow")}))
     'left out: Cl; logp: too slow'
     """
-    left_out, missing = prediction.notes, prediction.failed.values()
-    return "; ".join([*(note.detail for note in left_out), *(fault.detail for fault in missing)]) or None
+    told = [note.detail for note in prediction.notes]
+    for name, fault in prediction.failed.items():
+        told.append(fault.detail if name in fault.detail else f"{name}: {fault.detail}")
+    read = {name: each.standardised for name, each in prediction.endpoints.items()}
+    first = next(iter(read.values()), None)
+    told += [f"{name}: predicted as {smiles}" for name, smiles in read.items() if smiles != first]
+    return "; ".join(told) or None
 
 
 class Shown:

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -55,12 +55,12 @@ class Jobs:
         include: Sequence[str] = (),
     ) -> Job:
         """Submit molecules as a batch job; names in `ids` come back with them."""
-        text = io.StringIO(newline="")
+        smiles, text = listed("smiles", smiles), io.StringIO(newline="")
         writer = csv.writer(text)
         if ids is None:
             writer.writerows([["smiles"], *([each] for each in smiles)])
         else:
-            writer.writerows([["id", "smiles"], *zip(ids, smiles, strict=True)])
+            writer.writerows([["id", "smiles"], *zip(listed("ids", ids), smiles, strict=True)])
         content = text.getvalue().encode()
         fields: dict[str, str | None] = {"format": "csv", "delimiter": "comma", "header": "true", "column": "smiles"}
         return self._submit(lambda: io.BytesIO(content), len(content), fields, endpoints, include)
@@ -199,7 +199,7 @@ class Jobs:
         exploration
             How much uncertainty counts: 1 when omitted, 0 takes the best as it is.
         """
-        names = None if endpoints is None else ",".join(endpoints)
+        names = None if endpoints is None else ",".join(listed("endpoints", endpoints))
         query = _query({"batch": batch, "endpoints": names, "exploration": exploration})
         return self._transport.read(Suggestion, "GET", f"/v1/jobs/{_id(job)}/suggestion?{query}", again=True)
 
@@ -213,9 +213,9 @@ class Jobs:
     ) -> Job:
         """Send an upload as it is; its key makes it safe to send it again."""
         if endpoints is not None:
-            fields = {**fields, "endpoints": ",".join(endpoints)}
+            fields = {**fields, "endpoints": ",".join(listed("endpoints", endpoints))}
         if include:
-            fields = {**fields, "include": ",".join(include)}
+            fields = {**fields, "include": ",".join(listed("include", include))}
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(size),
@@ -239,6 +239,19 @@ class Jobs:
                     if "data" in fields and fields.get("event") in ("progress", "done"):
                         yield fields["event"], fields.get("id", ""), understood(JobProgress, fields["data"])
                     fields = {}
+
+
+def listed(name: str, texts: Iterable[str]) -> list[str]:
+    """Return texts as a list; one text alone would be taken for a list of its letters, and `CCO` for three molecules.
+
+    Raises
+    ------
+    TypeError
+        When it is a single text.
+    """
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"{name}: expected a list of texts, got the text {texts!r}: write [{texts!r}]")
+    return list(texts)
 
 
 def _query(given: Mapping[str, str | float | None]) -> str:

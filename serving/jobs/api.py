@@ -27,6 +27,7 @@ from litestar.types import ControllerRouterHandler
 from model_zoo.inference.suggestion import EXPLORATION
 from model_zoo.io.spreadsheets import BOM
 from serving.auth.guard import holder_of
+from serving.http.once import require_once
 from serving.http.parameters import HttpRequest
 from serving.http.problems import REFUSALS, ProblemError, problem_response
 from serving.inference.engine import Engine
@@ -225,6 +226,7 @@ async def download_result(
 
     With `start` or `rows` also of a job that is still running, as far as it is done.
     """
+    require_once(request)
     job = await jobs.find(job_id, seen_by(request))
     form = _format(wanted, request.headers.get("accept", "*/*"))
     media_type, pieces = jobs.result(job, form, start, rows)
@@ -261,6 +263,7 @@ async def suggest_batch(
 
     What is wanted of an endpoint is in its YAML: a range (`desirable`) or a direction. Equal jobs have equal batches.
     """
+    require_once(request)
     job = await jobs.find(job_id, seen_by(request))
     names = [name.strip() for name in endpoints.split(",")] if endpoints else list(job.champions)
     if missing := [name for name in names if job.over and name not in job.champions]:

@@ -19,6 +19,7 @@ from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import chunked
 from model_zoo.data.tables.row import Row
 from serving.http.json_body import decode
+from serving.http.once import require_once, said_twice
 from serving.http.parameters import HttpRequest
 from serving.http.problems import ProblemError
 from serving.job_settings import JobSettings
@@ -67,6 +68,7 @@ async def receive(request: HttpRequest, target: Path, settings: JobSettings, max
         When it is too large, cannot be read, or says something unknown of itself.
     """
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    require_once(request)
     fields = {name: value for name, value in request.query_params.items() if isinstance(value, str)}
     _require_known(fields)
     if media_type == "application/json":
@@ -173,7 +175,7 @@ async def _file_of_form(parts: AsyncIterator[bytes], boundary: str, fields: dict
     """Yield the content of a form's one file part by part; the other fields are added to `fields`."""
     if not boundary:
         raise ProblemError("malformed-request", "multipart/form-data: expected a boundary in the content type")
-    files, field, content = 0, "", b""
+    files, field, content, said = 0, "", b"", dict[str, str]()
     try:
         with PushMultipartParser(boundary, max_segment_count=len(FIELDS) + 1) as parser:
             async for part in parts:
@@ -184,8 +186,7 @@ async def _file_of_form(parts: AsyncIterator[bytes], boundary: str, fields: dict
                             fields.setdefault("name", event.filename)
                         field, content = "" if event.filename is not None else event.name, b""
                     elif event is None:
-                        if field:
-                            fields[field] = content.decode("utf-8", "replace").strip()
+                        _add_field(said, field, content)
                     elif not field:
                         yield bytes(event)
                     else:
@@ -196,6 +197,15 @@ async def _file_of_form(parts: AsyncIterator[bytes], boundary: str, fields: dict
         raise ProblemError("malformed-request", f"multipart/form-data: {error}") from error
     if files != 1:
         raise ProblemError("invalid-request", f"expected one file in the form, got {files}")
+    fields |= said
+
+
+def _add_field(said: dict[str, str], field: str, content: bytes) -> None:
+    """Add a form's field, when it is one and not the file."""
+    if field in said:
+        raise said_twice(field)
+    if field:
+        said[field] = content.decode("utf-8", "replace").strip()
 
 
 async def _save(parts: AsyncIterator[bytes], target: Path, digest: Any) -> None:

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
+from model_zoo.chemistry.standardisation.cxsmiles import bare
 from model_zoo.data.pasted.notation import recognise_row
 from model_zoo.data.tables.row import Row
 from model_zoo.inference.answers import Answer, Fault
@@ -279,7 +280,7 @@ def _structures(rows: list[Row]) -> list[str | Fault]:
 def _structure(row: Row) -> str | Fault:
     if row.fault is not None:
         return Fault(*row.fault)
-    if "\n" not in row.structure.strip() and row.structure[:6].lower() != "inchi=":
+    if "\n" not in row.structure.strip() and bare(row.structure)[:6].lower() != "inchi=":
         return row.structure
     read = recognise_row(row)
     return read.smiles or Fault(read.code, read.detail)

@@ -6,7 +6,7 @@ Belongs here: reading a result as candidates, and who is left out and why. Does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -84,6 +84,8 @@ class _Candidates:
     numbers: list[list[tuple[float, float, float]]] = field(default_factory=list)
     """By row and goal: value and the ends of its interval, in the endpoint's unit."""
     left_out: dict[str, list[int]] = field(default_factory=dict)
+    refused: int = 0
+    """Rows among `rows` that cannot be compared."""
 
     def leave_out(self, code: str, row: int) -> None:
         self.left_out.setdefault(code, []).append(row)
@@ -129,17 +131,17 @@ def suggest(
         As `choose_batch` takes them.
     """
     goals = goals_of(champions)
-    known = [set(champions[name].bundle.neighbours.smiles) for name in goals]
-    found = _candidates(read(), list(goals), set.intersection(*known))
+    found = _candidates(read(), {name: champions[name] for name in goals})
     picks: list[Pick] = []
     mean = spread = np.empty(0)
     best: NDArray[np.intp] = np.empty(0, dtype=np.intp)
     if found.rows:
-        Y, half_widths = _on_training_scale(list(goals.values()), np.array(found.numbers))
+        Y, half_widths = _on_training_scale(goals, np.array(found.numbers))
         mean, spread = desirability(list(goals.values()), Y, half_widths)
         best = np.sort(np.argsort(-(mean + exploration * spread), kind="stable")[:MOST_COMPARED])
-        packed = policies.fingerprints([_read(found.smiles[place]) for place in best])
-        picks = choose_batch(mean[best], spread[best], packed, size, exploration)
+        best, molecules = _compared(found, best)
+        if molecules:
+            picks = choose_batch(mean[best], spread[best], policies.fingerprints(molecules), size, exploration)
     rows = {found.rows[best[pick.row]]: pick for pick in picks}
     entries = {row: entry for row, entry in _entries(read()) if row in rows} if rows else {}
 
@@ -158,32 +160,51 @@ def suggest(
         )
 
     left_out = [LeftOut(code, len(each), each[:ROWS_NAMED]) for code, each in sorted(found.left_out.items())]
-    return Suggestion([suggested(row, pick) for row, pick in rows.items()], list(goals), len(found.rows), left_out)
+    candidates = len(found.rows) - found.refused
+    return Suggestion([suggested(row, pick) for row, pick in rows.items()], list(goals), candidates, left_out)
 
 
 def _entries(pieces: Iterable[bytes]) -> Iterator[tuple[int, Entry]]:
     return enumerate(msgspec.json.decode(line) for piece in pieces for line in piece.splitlines())
 
 
-def _candidates(pieces: Iterable[bytes], goals: Sequence[str], measured: set[str]) -> _Candidates:
-    """Sort the rows into those that could be picked and the others."""
-    found, seen = _Candidates(), set[str]()
+def _candidates(pieces: Iterable[bytes], goals: Mapping[str, Champion]) -> _Candidates:
+    """Sort the rows into those that could be picked and the others.
+
+    Endpoints may standardise differently: what is one molecule for any of them need not be bought twice, and what was
+    measured each of them says of its own reading.
+    """
+    found = _Candidates()
+    measured = {name: set(each.bundle.neighbours.smiles) for name, each in goals.items()}
+    seen: dict[str, set[str]] = {name: set() for name in goals}
     for row, entry in _entries(pieces):
         estimates: Mapping[str, Json] = entry.get("endpoints") or {}
         if "error" in entry:
             found.leave_out(entry["error"]["code"], row)
         elif any(name not in estimates for name in goals):
             found.leave_out("no-value", row)
-        elif (smiles := estimates[goals[0]]["standardised"]) in measured:
+        elif all(estimates[name]["standardised"] in measured[name] for name in goals):
             found.leave_out("measured", row)
-        elif smiles in seen:
+        elif any(estimates[name]["standardised"] in seen[name] for name in goals):
             found.leave_out("same-molecule", row)
         else:
-            seen.add(smiles)
+            for name, each in goals.items():
+                seen[name].add(estimates[name]["standardised"])
+                _require_unit(name, estimates[name]["unit"], each.manifest.unit)
             found.rows.append(row)
-            found.smiles.append(smiles)
+            found.smiles.append(next(estimates[name]["standardised"] for name in goals))
             found.numbers.append([_numbers(estimates[name]) for name in goals])
     return found
+
+
+def _require_unit(name: str, predicted: str, wished: str) -> None:
+    """Refuse values of an earlier champion that are in another unit than what is wanted of the present one."""
+    if predicted != wished:
+        raise ProblemError(
+            "invalid-request",
+            f"{name}: the job's values are in {predicted}, and its champion of now says what is wanted in {wished}: "
+            "submit the molecules again",
+        )
 
 
 def _numbers(estimate: Mapping[str, Json]) -> tuple[float, float, float]:
@@ -192,18 +213,28 @@ def _numbers(estimate: Mapping[str, Json]) -> tuple[float, float, float]:
 
 
 def _on_training_scale(
-    goals: Sequence[Goal], numbers: NDArray[np.float64]
+    goals: Mapping[str, Goal], numbers: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return values and half widths, `n x k` each; an interval that a bound cuts is as wide as its other side says."""
     Y, half_widths = np.empty(numbers.shape[:2]), np.empty(numbers.shape[:2])
-    for place, goal in enumerate(goals):
+    for place, (name, goal) in enumerate(goals.items()):
+        if np.any(goal.target.outside(numbers[:, place])):
+            raise ProblemError(
+                "invalid-request",
+                f"{name}: an earlier champion predicted, and that of now takes only {goal.target.takes}: submit the "
+                "molecules again",
+            )
         value, low, high = map(goal.target.to_training, numbers[:, place].T)
         Y[:, place], half_widths[:, place] = value, np.maximum(high - value, value - low)
     return Y, half_widths
 
 
-def _read(smiles: str) -> Molecule:
-    molecule = parse_molecule(smiles, AS_IT_IS, CURATION_LIMITS)
-    if not isinstance(molecule, Molecule):
-        raise ProblemError("internal", f"a standardised structure of a result cannot be read: {molecule.code}")
-    return molecule
+def _compared(found: _Candidates, places: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Molecule]]:
+    """Read the structures at some places; what a champion by earlier rules predicted and is refused now is left out."""
+    read = {int(place): parse_molecule(found.smiles[place], AS_IT_IS, CURATION_LIMITS) for place in places}
+    for place, molecule in read.items():
+        if not isinstance(molecule, Molecule):
+            found.leave_out(molecule.code, found.rows[place])
+            found.refused += 1
+    kept = {place: molecule for place, molecule in read.items() if isinstance(molecule, Molecule)}
+    return np.array(list(kept), dtype=np.intp), list(kept.values())

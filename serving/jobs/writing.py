@@ -25,6 +25,7 @@ from model_zoo.data.tables.names import unique
 from model_zoo.data.tables.row import Row
 from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.type_aliases import Json
+from serving.http.problems import ProblemError
 from serving.http.schemas import EndpointPrediction
 from serving.inference.annotations import INCLUDES
 from serving.jobs.database import Job
@@ -143,8 +144,10 @@ def write_ndjson(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
 
 def write_sdf(columns: Columns, chunks: Iterator[Chunk]) -> Iterator[bytes]:
     """Yield an SDF file; a row without a readable structure is a record without atoms."""
+    names = unique([_one_line(name) for name in (*columns.sent, *columns.made)])
     for rows, entries in chunks:
-        yield "".join(_sdf_record(columns, row, entry) for row, entry in zip(rows, entries, strict=True)).encode()
+        records = (_sdf_record(names, columns, row, entry) for row, entry in zip(rows, entries, strict=True))
+        yield "".join(records).encode()
 
 
 Chunk = tuple[Sequence[Row], Sequence[Mapping[str, Any]]]
@@ -156,20 +159,29 @@ def chunks_of(job: Job, folder: JobFolder, start: int, stop: int) -> Iterator[Ch
 
     Raises
     ------
-    OSError
-        When a chunk is gone: the job was removed meanwhile.
+    ProblemError
+        `job-gone` when a chunk is: the job was removed meanwhile.
     """
     size = job.plan.chunk_rows
     for number in range(start // size, -(-stop // size)):
         first = number * size
         part = slice(max(0, start - first), stop - first)
-        yield folder.read_rows(number)[part], folder.read_results(number)[part]
+        try:
+            chunk = folder.read_rows(number)[part], folder.read_results(number)[part]
+        except FileNotFoundError as error:
+            raise ProblemError("job-gone", "the job's result was removed: submit it again") from error
+        yield chunk
 
 
 def _notes(entry: Mapping[str, Json]) -> str | None:
-    """Say what was left out of a structure, and which endpoints have no value although others have."""
+    """Say what was left out, which endpoints have no value although others have, and which read another SMILES."""
     notes = [note["detail"] for note in entry.get("notes") or ()]
-    return "; ".join([*notes, *(fault["detail"] for fault in (entry.get("failed") or {}).values())]) or None
+    for name, fault in (entry.get("failed") or {}).items():
+        notes.append(fault["detail"] if name in fault["detail"] else f"{name}: {fault['detail']}")
+    read = {name: each.get("standardised") for name, each in (entry.get("endpoints") or {}).items()}
+    first = next(iter(read.values()), None)
+    notes += [f"{name}: predicted as {smiles}" for name, smiles in read.items() if smiles != first]
+    return "; ".join(notes) or None
 
 
 def _flat(field: str, value: Any) -> list[Cell]:
@@ -190,24 +202,35 @@ def _columns_of_field(field: str, hint: Any) -> list[tuple[str, type]]:
     return [(field, plain[0] if len(plain) == 1 else str)]
 
 
-def _sdf_record(columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
+def _sdf_record(names: Sequence[str], columns: Columns, row: Row, entry: Mapping[str, Json]) -> str:
     block = _block(row, entry)
-    pairs = [*zip(columns.sent, row.cells, strict=True), *zip(columns.made, columns.cells(entry), strict=True)]
-    lines = [f">  <{_one_line(name)}>\n{_property(value)}\n\n" for name, value in pairs if value not in (None, "")]
+    pairs = zip(names, (*row.cells, *columns.cells(entry)), strict=True)
+    lines = [f">  <{name}>\n{_property(value)}\n\n" for name, value in pairs if value not in (None, "")]
     return f"{block}{''.join(lines)}$$$$\n"
 
 
 def _block(row: Row, entry: Mapping[str, Json]) -> str:
     """Return a row's structure: the block that came, or one drawn from the SMILES."""
+    if "\n" in row.structure.strip():
+        return _as_it_came(row.structure)
     if "error" in entry:
         return EMPTY_BLOCK
-    if "\n" in row.structure.strip():
-        return row.structure
     mol = Chem.MolFromSmiles(entry["smiles"].strip())
     if mol is None:
         return EMPTY_BLOCK
     rdDepictor.Compute2DCoords(mol)
     return Chem.MolToMolBlock(mol)
+
+
+def _as_it_came(text: str) -> str:
+    """Return a structure block that RDKit reads, else one without atoms; a cell may end without its line end.
+
+    What follows its end in a cell, or a line end that is missing there, would shift all records after it.
+    """
+    lines = re.split(r"\r\n|\r|\n", text)
+    ends = [number for number, line in enumerate(lines) if line.startswith("M  END")]
+    block = "".join(f"{line}\n" for line in lines[: ends[0] + 1]) if len(ends) == 1 else ""
+    return block if block and Chem.MolFromMolBlock(block, sanitize=False) is not None else EMPTY_BLOCK
 
 
 def _property(value: Cell) -> str:

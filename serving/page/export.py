@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,11 @@ SHOWN = ("display_value", "display_lower", "display_upper", "display_unit")
 """Further fields of an endpoint that people read in another unit."""
 CALCULATED = ("mw", "clogp", "tpsa", "hbd", "hba", "rotatable_bonds", "fsp3", "aromatic_rings", "qed", "sa_score")
 """What is calculated from the structure, see `model_zoo.chemistry.physchem`."""
+
+MOST_CHARACTERS = 32_767
+"""In a cell of a workbook."""
+CUT = " ... (cut: Excel holds 32,767 characters; CSV holds all)"
+ILLEGAL = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
 Cell = str | float | bool | None
 
@@ -92,8 +98,8 @@ def as_workbook(sheet: Sheet) -> bytes:
     page = book.active
     assert page is not None
     page.title = "Predictions"
-    page.append(sheet.columns)
-    for number, row in enumerate(sheet.rows, start=2):
+    every: list[Sequence[Cell]] = [sheet.columns, *sheet.rows]
+    for number, row in enumerate(every, start=1):
         for place, cell in enumerate(row, start=1):
             if cell in (None, ""):
                 continue
@@ -160,5 +166,6 @@ def _text(cell: Cell, *, safe: bool = True) -> str:
 
 
 def _printable(text: str) -> str:
-    """Leave out what no workbook may hold."""
-    return "".join(each for each in text if each.isprintable())
+    """Leave out what no workbook may hold, and say where a cell was too long: lines of a cell stay lines."""
+    text = ILLEGAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - len(CUT)] + CUT

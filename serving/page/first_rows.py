@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import zlib
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,15 +13,17 @@ from litestar import MediaType, Response, post
 from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
+from model_zoo.chemistry.standardisation.cxsmiles import bare
 from model_zoo.data.assays.proposal import Answers, propose, slug, stem_of
 from model_zoo.data.assays.roles import find_roles
 from model_zoo.data.assays.whole_table import read_whole
 from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
-from model_zoo.data.pasted.notation import recognise_row
+from model_zoo.data.pasted.notation import Notation, recognise_row
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.guessing import TableOptions
 from model_zoo.data.tables.reading import Table, understand
-from model_zoo.data.tables.text import is_workbook
+from model_zoo.data.tables.row import Row
+from model_zoo.data.tables.text import ZIP, is_workbook
 from model_zoo.data.tables.workbook import sheet_names
 from model_zoo.errors import DataError
 from serving.http.parameters import HttpRequest
@@ -139,7 +142,7 @@ def first_rows(path: Path, options: TableOptions) -> FirstRows:
     table, clear = _understood(path, options)
     rows = []
     for row in islice(table.rows(), ROWS):
-        found = recognise_row(row)
+        found = _as_a_job_reads(row)
         fault = "" if found.is_structure else wording.fault_words(found.code, found.detail)
         rows.append(FirstRow(tuple(cell.split("\n")[0] for cell in row.cells), found.kind, fault))
     form = [table.format.upper()]
@@ -170,6 +173,15 @@ def guesses(path: Path, options: TableOptions) -> Guesses:
     return Guesses(tuple(made), slug(stem_of(path)), as_one_yaml(proposals, ORIGIN) if several else "")
 
 
+def _as_a_job_reads(row: Row) -> Notation:
+    """Return what a job reads a row as: no names, and no text that would have to be corrected first."""
+    found = recognise_row(row)
+    if not found.is_structure or found.kind in ("InChI", "structure block") or found.smiles == bare(row.structure):
+        return found
+    detail = "a file's structures are read as they are: expected a SMILES, an InChI or a structure block"
+    return Notation(found.kind, code="other-notation", detail=f"{detail}, and this needs a correction or a look-up")
+
+
 def _understood(path: Path, options: TableOptions) -> tuple[Table, bool]:
     """Find out what a file is, and whether it is clear which column holds the structures."""
     try:
@@ -181,7 +193,22 @@ def _understood(path: Path, options: TableOptions) -> tuple[Table, bool]:
 
 
 def _cut_at_a_line(path: Path) -> None:
-    with path.open("r+b") as stream:
-        content = stream.read()
-        if not content.startswith(b"\x1f\x8b"):
-            stream.truncate(content.rfind(b"\n") + 1)
+    """End a file of which the beginning came with a whole line, unpacked; it is not said to be broken.
+
+    Raises
+    ------
+    TableError
+        For a workbook, which has no beginning to be read.
+    """
+    content = path.read_bytes()
+    if content.startswith(ZIP):
+        raise TableError(
+            "too-large",
+            f"the first rows of a workbook are shown up to {PART_BYTES >> 20} MB; it is read whole when it is uploaded",
+        )
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = zlib.decompressobj(wbits=31).decompress(content, PART_BYTES)
+        except zlib.error:
+            return  # it is broken, and reading it says so
+    path.write_bytes(content[: content.rfind(b"\n") + 1])

@@ -165,7 +165,10 @@ def _drawn(text: str, limits: Limits) -> str:
 def _headings(job: Job, folder: JobFolder, champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
     """Describe the endpoints of a result: in the units that it holds, whatever is shown by now."""
     now = headings({name: champions[name] for name in job.champions if name in champions})
-    known, units = {each.endpoint: each for each in now}, units_of(job, folder)
+    try:
+        known, units = {each.endpoint: each for each in now}, units_of(job, folder)
+    except FileNotFoundError as error:
+        raise ProblemError("job-gone", "the job's result was removed: submit it again") from error
     found = []
     for name, pin in job.champions.items():
         heading = known.get(name, Heading(name, name, "", "", ""))

@@ -42,7 +42,9 @@ count. Over HTTP: `GET /v1/jobs/{id}/suggestion?batch=24` of any finished job.
   its standard deviation, by the endpoints' own intervals. A picked molecule counts as measured: molecules like it
   have less left to teach, so a batch does not ask the same question twice.
 - **Every row is accounted for**: rows that cannot be predicted or have no value for a goal, molecules that came
-  before (`same-molecule`) and those in all goals' training data (`measured`) are left out, counted and named.
+  before (`same-molecule`) and those in all goals' training data (`measured`) are left out, counted and named. Each
+  endpoint judges that by its own standardisation.
+- Values that an earlier champion predicted in another unit are refused: submit the file again.
 - The same file and champions lead to the same batch; the order of rows only breaks ties. Of more than 2,000 candidates,
   the 2,000 with the highest bounds are compared with each other.
 - If reliability is low, nobody knows how wide the interval should be: look at the molecule before you order it.

@@ -13,10 +13,10 @@ from model_zoo.data.source_files import ENCODINGS
 from model_zoo.data.tables.delimited import read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Form, delimiter_of
-from model_zoo.data.tables.guessing import TableOptions, find_smiles_column, guess_format, is_header
+from model_zoo.data.tables.guessing import TableOptions, find_smiles_column, guess_format, is_header, telling_rows
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.reading import read_grid, read_head
-from model_zoo.data.tables.sdf import property_names, read_sdf
+from model_zoo.data.tables.sdf import blocks_of_records, property_names, read_sdf
 from model_zoo.data.tables.text import is_workbook, read_lines
 from model_zoo.data.tables.workbook import peculiarities
 
@@ -116,7 +116,9 @@ def _grid(path: Path, form: Form, options: TableOptions, notes: Sequence[str] = 
     filled = [row for row in rows[skip:] if row]
     if not filled:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
-    header = options.header if options.header is not None else is_header(filled[0], options.column, strict=False)
+    header = options.header
+    if header is None:
+        header = is_header(filled[0], options.column, strict=False, below=filled[1:LOOKED_AT])
     if not header:
         skip, filled = 0, [row for row in rows if row]
     first, rest = filled[0], filled[1:] if header else filled
@@ -133,7 +135,8 @@ def _grid(path: Path, form: Form, options: TableOptions, notes: Sequence[str] = 
             "semicolons.",
         )
     whole = [row[:width] + [""] * (width - len(row)) for row in rest]
-    place = find_smiles_column(options.column, unique(names), whole[:LOOKED_AT])
+    sample = whole if header else telling_rows(whole[:LOOKED_AT], header=False)
+    place = find_smiles_column(options.column, unique(names), sample[:LOOKED_AT])
     again = _headers_again(whole, names, place) if header else 0
     twice = [name for name, count in Counter(names).items() if count > 1]
     if names[place] in twice:
@@ -179,7 +182,11 @@ def _sdf(path: Path, form: Form) -> WholeTable:
 
     names = property_names(iter(lines()))
     rows = [row.cells[1:] for row in read_sdf(iter(lines()), names)]
-    return WholeTable(path, form, tuple(names), rows, "")
+    joined = [number for number, blocks in enumerate(blocks_of_records(iter(lines())), start=1) if blocks > 1]
+    shown = ", ".join(map(str, joined[:5]))
+    note = f"{len(joined)} records ({shown}) hold several structure blocks, and only the first of each is read: put a "
+    notes = (f"{note}line $$$$ between two molecules",) if joined else ()
+    return WholeTable(path, form, tuple(names), rows, "", notes)
 
 
 def _smiles_lines(path: Path, form: Form) -> WholeTable:

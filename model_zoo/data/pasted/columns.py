@@ -13,10 +13,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from model_zoo.chemistry.standardisation.cxsmiles import split_line
-from model_zoo.data.pasted.notation import Notation, looks_like_smiles, recognise, unquoted
+from model_zoo.data.pasted.notation import Notation, recognise, unquoted
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS
-from model_zoo.data.tables.guessing import SHORT, find_smiles_column, is_header, names_come_first
+from model_zoo.data.tables.guessing import (
+    SHORT,
+    find_smiles_column,
+    is_header,
+    looks_like_smiles,
+    names_come_first,
+)
 from model_zoo.data.tables.names import unique
 
 _BULLET = re.compile(r"^\s*(?:\(?\d{1,5}[.):]|[-*•◦·\u2013\u2014])\s+")

@@ -13,6 +13,7 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import EXTENSION, Limits
 from model_zoo.chemistry.standardisation import cxsmiles
 from model_zoo.data.pasted import drug_names
+from model_zoo.data.tables.guessing import looks_like_smiles
 from model_zoo.data.tables.row import Row
 
 MOST_CHARACTERS = 2000 * EXTENSION
@@ -38,8 +39,7 @@ _R_GROUP = re.compile(r"\[R\d*'?\]|(?<![A-Za-z])R\d+|\[X\d+\](?![^\[]*\])")
 _PATTERN = re.compile(r"[~!&;,$]|\[[^\]]*(?:#\d|[RXDHvxr]\d)[^\]]*\]")
 _NUMBER = re.compile(r"[<>=~≤≥]*\s*[-+]?[\d.,']+(?:[eE][-+]?\d+)?\s*(?:%|[µun]M|mM|mg|g|kcal/mol)?")
 _FORMULA = re.compile(r"(?:[A-Z][a-z]?\d*){2,}")
-_BRACKET_ATOM = re.compile(r"\[[^\[\]\s]*\]")
-_SMILES_LIKE = re.compile(r"(?:Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.%()+\d@*~\[\]])+")
+_BLOCK_END = re.compile(r"^M  END", re.MULTILINE)
 _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("\u2018", "\u2019"), ("«", "»"), ("`", "`"))
 
 _SENTENCES = {
@@ -106,7 +106,9 @@ def recognise(text: str) -> Notation:
 
 
 def recognise_block(block: str) -> Notation:
-    """Return what a structure block (a MOL file, V2000 or V3000) holds."""
+    """Return what a structure block (a MOL file, V2000 or V3000) holds; of several RDKit would read the first."""
+    if len(_BLOCK_END.findall(block)) > 1:
+        return _refused("structure blocks", "invalid-structure", "expected one structure block, got several")
     try:
         mol = Chem.MolFromMolBlock(block)
         smiles = cxsmiles.written(mol) if mol is not None else ""
@@ -138,11 +140,6 @@ def unquoted(text: str) -> str:
         if len(text) > 1 and text.startswith(start) and text.endswith(end):
             return text[1:-1].strip()
     return text
-
-
-def looks_like_smiles(text: str) -> bool:
-    """Return whether a text is written with the signs of a SMILES, be it a wrong one."""
-    return _SMILES_LIKE.fullmatch(_BRACKET_ATOM.sub("*", text)) is not None
 
 
 def _reads(text: str) -> bool:

@@ -65,11 +65,11 @@ def read_delimited(lines: Iterator[str], delimiter: str, width: int, structure: 
         for _ in range(blank):
             yield Row([""] * width, "")
         blank = 0
-        if len(cells) > width:
+        if any(cells[width:]):
             what = f"expected {width} cells as in the first row, got {len(cells)}: quote the delimiter"
             yield Row(cells[:width], "", ("ragged-row", what))
         else:
-            whole = cells + [""] * (width - len(cells))
+            whole = cells[:width] + [""] * (width - len(cells))
             yield Row(whole, whole[structure])
 
 

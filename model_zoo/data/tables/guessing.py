@@ -29,6 +29,8 @@ _MEDIA_TYPES: dict[str, Format] = {
     "text/csv": "csv", "application/csv": "csv", "text/tab-separated-values": "tsv",
     "chemical/x-mdl-sdfile": "sdf", "chemical/x-mdl-molfile": "sdf", "chemical/x-daylight-smiles": "smi",
 }  # fmt: skip
+_BRACKET_ATOM = re.compile(r"\[[^\[\]\s]*\]")
+_SMILES_LIKE = re.compile(r"(?:Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.%()+\d@*~\[\]])+")
 _NAMES = ("smiles", "isomericsmiles", "canonicalsmiles", "standardizedsmiles", "smi", "structure", "molecule")
 """Beside one of isomers PubChem's `CanonicalSMILES` is without configurations."""
 
@@ -108,17 +110,21 @@ def guess_layout(options: TableOptions, head: str, *, tabs: bool) -> Layout:
     if not rows:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
     first, rest = rows[0], rows[1:]
-    skip = options.header if options.header is not None else not _is_data(first, options.column)
+    skip = options.header if options.header is not None else not _is_data(first, options.column, rest)
     columns = unique(first) if skip else numbered(len(first))
-    place = find_smiles_column(options.column, columns, rest if skip else rows)
+    place = find_smiles_column(options.column, columns, telling_rows(rows, header=skip))
     if skip and options.column is None and sum(name.strip() == columns[place] for name in first) > 1:
         what = f"there are two columns {columns[place]!r}"
         raise TableError("unclear-column", f"name the SMILES column with the parameter column: {what}", columns)
     return Layout(delimiter, columns, place, skip)
 
 
-def is_header(row: list[str], column: str | None = None, *, strict: bool = True) -> bool:
+def is_header(
+    row: list[str], column: str | None = None, *, strict: bool = True, below: Sequence[list[str]] = ()
+) -> bool:
     """Return whether a row names columns: one of structures, or, where not `strict`, anything but structures.
+
+    The rows `below` it say where structures are expected.
 
     Examples
     --------
@@ -128,7 +134,16 @@ def is_header(row: list[str], column: str | None = None, *, strict: bool = True)
     named = (column is not None and column in row) or any(
         "smiles" in _plain(cell) or _plain(cell) in _NAMES for cell in row
     )
-    return named or (not strict and not _is_data(row, column))
+    return named or (not strict and not _is_data(row, column, below))
+
+
+def telling_rows(rows: Sequence[list[str]], *, header: bool) -> list[list[str]]:
+    """Return the rows by which the column of structures is found: not the first, if the others suffice.
+
+    It names the columns, or its structure may be short or wrong.
+    """
+    below = list(rows[1:])
+    return below if header or _has_structures(below) else list(rows)
 
 
 def names_come_first(lines: Sequence[str]) -> bool:
@@ -158,6 +173,11 @@ def is_smiles(text: str) -> bool:
         return False
 
 
+def looks_like_smiles(text: str) -> bool:
+    """Return whether a text is written with the signs of a SMILES, be it a wrong one."""
+    return _SMILES_LIKE.fullmatch(_BRACKET_ATOM.sub("*", text)) is not None
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
@@ -172,8 +192,8 @@ def _delimiter(options: TableOptions, head: str, *, tabs: bool) -> str:
         rows = _rows(head, delimiter)
         widths = {len(row) for row in rows}
         if len(widths) == 1 and rows:
-            named = any(_plain(cell) in _NAMES for cell in rows[0])
-            # A decimal comma also cuts every row alike: a delimiter that yields a column named after structures wins.
+            named = any(_plain(cell) in _NAMES for cell in rows[0]) or _has_structures(rows[1:])
+            # A decimal comma also cuts every row alike: a delimiter that yields a column of structures wins.
             if len(rows[0]) > 1 and (named, len(rows[0])) > most:
                 best, most = delimiter, (named, len(rows[0]))
     if most[1] > 1:
@@ -194,12 +214,19 @@ def _rows(head: str, delimiter: str) -> list[list[str]]:
     return [row for row in rows if row]
 
 
-def _is_data(first: list[str], column: str | None) -> bool:
-    """Return whether the first row is a molecule already: no known name in it, and a cell that is a real structure."""
+def _is_data(first: list[str], column: str | None, below: Sequence[list[str]] = ()) -> bool:
+    """Return whether the first row is a molecule already: no known name in it, and a structure where they are below.
+
+    There it may be short (`CC`) or wrong (`c1cccc`): taken for a name it would be lost. Elsewhere a name such as `BBB`
+    or `CNS` reads as a structure.
+    """
     if (column is not None and column in first) or any("smiles" in _plain(cell) for cell in first):
         return False
     if any(_plain(cell) in _NAMES for cell in first):
         return False
+    places = [place for place in range(len(first)) if _looks_like_structures(place, below)]
+    if places:
+        return any(is_smiles(cell := first[place].strip()) or looks_like_smiles(cell) for place in places)
     return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
 
 
@@ -218,11 +245,12 @@ def find_smiles_column(column: str | None, columns: Sequence[str], rows: list[li
         raise TableError("unclear-column", f"column: expected one of {shown}, got {column!r}")
     if len(columns) == 1:
         return 0
+    called = [place for place, name in enumerate(columns) if "smiles" in _plain(name)]
     for wanted in _NAMES:
         named = [place for place, name in enumerate(columns) if _plain(name) == wanted]
-        if len(named) == 1:
+        if len(named) == 1 and ("smi" in wanted or not called or _holds_a_structure(named[0], rows)):
             return named[0]
-    named = [place for place, name in enumerate(columns) if "smiles" in _plain(name)]
+    named = called
     if len(named) == 1:
         return named[0]
     likely = named or [place for place in range(len(columns)) if _looks_like_structures(place, rows)]
@@ -234,7 +262,17 @@ def find_smiles_column(column: str | None, columns: Sequence[str], rows: list[li
     )
 
 
-def _looks_like_structures(place: int, rows: list[list[str]]) -> bool:
+def _holds_a_structure(place: int, rows: list[list[str]]) -> bool:
+    """Return whether any cell of a column is a structure in some notation: names of molecules are none."""
+    cells = [row[place].strip() for row in rows if place < len(row)]
+    return any(is_smiles(cell) or cell[:6].lower() == "inchi=" or "\n" in cell for cell in cells)
+
+
+def _has_structures(rows: Sequence[list[str]]) -> bool:
+    return any(_looks_like_structures(place, rows) for place in range(max(map(len, rows), default=0)))
+
+
+def _looks_like_structures(place: int, rows: Sequence[list[str]]) -> bool:
     """Return whether most cells of a column are structures, and not just words such as `C`, `CO` or `N`."""
     cells = [row[place].strip() for row in rows if place < len(row) and row[place].strip()]
     good = [cell for cell in cells if is_smiles(cell)]

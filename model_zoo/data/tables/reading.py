@@ -24,10 +24,11 @@ from model_zoo.data.tables.guessing import (
     guess_layout,
     is_header,
     names_come_first,
+    telling_rows,
 )
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.row import Row
-from model_zoo.data.tables.sdf import MAX_COLUMNS, TITLE, property_names, read_sdf
+from model_zoo.data.tables.sdf import MAX_COLUMNS, TITLE, property_names, read_sdf_rows
 from model_zoo.data.tables.text import (
     HEAD_BYTES,
     OLE,
@@ -80,7 +81,7 @@ def understand(path: Path, options: TableOptions, max_bytes: int | None = None) 
 
     if kind == "sdf":
         names = property_names(lines())
-        return Table(Form(kind, encoding), unique([TITLE, *names]), None, lambda: read_sdf(lines(), names))
+        return Table(Form(kind, encoding), unique([TITLE, *names]), None, lambda: read_sdf_rows(lines, names))
     if kind == "smi":
         swapped = names_come_first(head.splitlines()[:SAMPLE_ROWS])
         return Table(
@@ -108,10 +109,11 @@ def _workbook(path: Path, options: TableOptions, max_bytes: int | None) -> Table
         raise TableError("unreadable", "expected a header and rows, got an empty sheet")
     width = max(map(len, grid[: SAMPLE_ROWS + 1]))
     first = grid[0] + [""] * (width - len(grid[0]))
-    header = options.header if options.header is not None else is_header(grid[0], options.column, strict=False)
+    header = options.header
+    if header is None:
+        header = is_header(grid[0], options.column, strict=False, below=grid[1:SAMPLE_ROWS])
     columns = unique(first) if header else numbered(width)
-    sample = [row + [""] * (width - len(row)) for row in grid[header:SAMPLE_ROWS]]
-    place = find_smiles_column(options.column, columns, sample)
+    place = find_smiles_column(options.column, columns, telling_rows(grid[:SAMPLE_ROWS], header=header))
 
     def rows() -> Iterator[Row]:
         blank, began = 0, False
@@ -155,14 +157,15 @@ def read_head(
     if "\0" in head:
         what = "binary content, or UTF-16 text without a byte order mark: save it as UTF-8"
         raise TableError("unreadable", f"expected a text file ({wanted}), got {what}")
-    if len(start) == HEAD_BYTES:
-        head = head.rpartition("\n")[0] or head
+    whole = max(head.rfind("\n"), head.rfind("\r")) if len(start) == HEAD_BYTES else len(head)
     if (other := _OTHER.match(head)) is not None:
         kind = "JSON" if other[1] else "HTML or XML"
         raise TableError("unreadable", f"expected {wanted}, got {kind}: export it as CSV or as a workbook (.xlsx)")
     if not head.strip():
         raise TableError("unreadable", "expected at least one molecule, got an empty file")
-    return encoding, head
+    if whole < 0:
+        raise TableError("unreadable", f"expected a first line of at most {HEAD_BYTES} bytes, got a longer one")
+    return encoding, head[:whole]
 
 
 def read_grid(path: Path, form: Form) -> Iterator[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.names import unique
@@ -42,6 +42,25 @@ def read_sdf(lines: Iterator[str], names: Sequence[str]) -> Iterator[Row]:
             yield Row(cells, "", ("invalid-structure", "expected a structure block that ends with M  END, got none"))
         else:
             yield Row(cells, "".join(f"{line}\n" for line in record[: end + 1]))
+
+
+def read_sdf_rows(lines: Callable[[], Iterator[str]], names: Sequence[str]) -> Iterator[Row]:
+    """Read records as `read_sdf` does; one with several structure blocks says so, for only the first would be read.
+
+    `lines` begins to read the file; done twice.
+    """
+    for row, blocks in zip(read_sdf(lines(), names), blocks_of_records(lines()), strict=True):
+        if blocks > 1:
+            what = f"expected one structure block, got {blocks}: put a line $$$$ between two molecules"
+            yield Row(row.cells, "", ("invalid-structure", what))
+        else:
+            yield row
+
+
+def blocks_of_records(lines: Iterator[str]) -> Iterator[int]:
+    """Count the structure blocks of each record."""
+    for record in _records(lines):
+        yield sum(line.startswith("M  END") for line in record or ())
 
 
 def _records(lines: Iterator[str]) -> Iterator[list[str] | None]:

@@ -50,4 +50,12 @@ def test_the_file_keeps_what_came_and_runs_nothing() -> None:
 def test_only_csv_is_written() -> None:
     """Said before anything is predicted."""
     with pytest.raises(AidrugError, match=r"expected a file that ends with \.csv, got 'a\.xlsx'"):
-        checked(Path("a.xlsx"))
+        checked(Path("a.xlsx"), Path("a.csv"))
+
+
+def test_a_batch_does_not_replace_the_file_that_it_is_of(tmp_path: Path) -> None:
+    """All but its molecules would be lost."""
+    (tmp_path / "a.csv").write_text("smiles\nCCO\n")
+    with pytest.raises(AidrugError, match="expected another file than"):
+        checked(tmp_path / "a.csv", tmp_path / "a.csv")
+    assert checked(tmp_path / "b.csv", tmp_path / "a.csv") == tmp_path / "b.csv"

@@ -15,6 +15,7 @@ import pytest
 
 from model_zoo.bundles.store import FolderStore
 from serving.auth.keys import KeyStore
+from serving.client import Client
 from tests.bundle_factory import publish
 from tests.server_process import ROOT, running_service
 
@@ -109,6 +110,9 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
                 await asyncio.sleep(0.05)
             assert [row["row"] for row in state["rows"]] == [1, 2]
             assert "error" in state["rows"][0]
+            # One that was removed is not answered with its absence for a month.
+            await asyncio.to_thread(Client(place.url, place.keys["all"]).cancel, job)
+            assert (await called(client, "submit_job", smiles=["CCO", "nope", "CCN"]))["job"] != job
 
             report = {"smiles": "CCO", "endpoint": "solubility_logs", "value": 1.1, "source": "assay 7"}
             assert (await called(client, "report_measurement", **report, unit="log10 mol/L"))["stored"]

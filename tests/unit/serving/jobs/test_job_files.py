@@ -208,3 +208,63 @@ def test_a_small_job_has_small_chunks(tmp_path: Path, size: int, chunk: int) -> 
         stream.truncate(size)
 
     assert _chunk_rows(Received("", TableOptions()), folder) == chunk
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "structures"),
+    [
+        (b"CC,ethane\nCCO,ethanol\nCCCO,propanol\n", 2, ["CC", "CCO", "CCCO"]),
+        (b"C\nCCO\nCCCO\n", 1, ["C", "CCO", "CCCO"]),
+        (b"A1,CC(C,1.5\nA2,CCO,2\nA3,CCCO,3\n", 3, ["CC(C", "CCO", "CCCO"]),
+        (b"CC(=O)Oc1ccccc1;1,5\nCCOCC;2,5\n", 2, ["CC(=O)Oc1ccccc1", "CCOCC"]),
+    ],
+    ids=["short", "a column alone", "wrong", "decimal commas"],
+)
+def test_the_first_molecule_of_a_file_without_a_header_is_a_row(
+    tmp_path: Path, content: bytes, columns: int, structures: list[str]
+) -> None:
+    """However short or wrong it is: taken for a header it would be lost."""
+    table, rows = read(tmp_path, content, name="a.csv")
+    assert table.columns == tuple(f"column_{place}" for place in range(1, columns + 1))
+    assert [row.structure for row in rows] == structures
+
+
+def test_a_header_whose_names_read_as_structures_is_one(tmp_path: Path) -> None:
+    """`BBB` and `CNS` are SMILES, but not where the structures are."""
+    table, rows = read(tmp_path, b"Compound,BBB,CNS\nCCCCO,1,2\nCCCCN,3,4\n", name="a.csv")
+    assert (table.columns, table.smiles_column) == (("Compound", "BBB", "CNS"), "Compound")
+    assert len(rows) == 2
+
+
+def test_a_column_of_names_does_not_hide_the_structures(tmp_path: Path) -> None:
+    """`Molecule` often names them; where it holds structures itself, it stays the column."""
+    names, _ = read(tmp_path, b"Molecule,SMILES string\nCPD-1,CCO\nCPD-2,CCN\n", name="a.csv")
+    both, _ = read(tmp_path, b"Molecule,scaffold_smiles\nCCCCO,C\nCCCCN,C\n", name="a.csv")
+    assert (names.smiles_column, both.smiles_column) == ("SMILES string", "Molecule")
+
+
+def test_empty_cells_behind_the_last_column_are_no_cells(tmp_path: Path) -> None:
+    """Spreadsheets write delimiters for columns that were once used."""
+    _, rows = read(tmp_path, b"id,smiles\n1,CCO,,\n2,CCN,,x\n", name="a.csv")
+    assert [(row.cells, row.fault and row.fault[0]) for row in rows] == [
+        (["1", "CCO"], None), (["2", "CCN"], "ragged-row"),
+    ]  # fmt: skip
+
+
+def test_a_separator_that_is_missing_joins_no_molecules(tmp_path: Path) -> None:
+    """Only the first of two structures would be read, with values of both."""
+    value = ">  <IC50>\n{}\n\n"
+    content = BLOCK + value.format(1.5) + BLOCK + value.format(2) + "$$$$\n" + BLOCK + "$$$$\n"
+    _, rows = read(tmp_path, content.encode(), name="a.sdf")
+    assert [row.structure for row in rows] == ["", BLOCK]
+    assert rows[0].fault == (
+        "invalid-structure", "expected one structure block, got 2: put a line $$$$ between two molecules",
+    )  # fmt: skip
+
+
+def test_a_first_line_longer_than_what_is_looked_at_is_refused(tmp_path: Path) -> None:
+    """Its last columns would be lost; other line ends and long cells are no such line."""
+    header = ",".join(["smiles", *(f"{at}{'x' * 90}" for at in range(800))])
+    assert "first line of at most" in refused(tmp_path, f"{header}\nCCO\n".encode(), name="a.csv").detail
+    _, rows = read(tmp_path, ("smiles,x\r" + f"CCO,{'y' * 5000}\r" * 30).encode(), name="a.csv")
+    assert [row.structure for row in rows] == ["CCO"] * 30

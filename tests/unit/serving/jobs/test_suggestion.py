@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from model_zoo.bundles.store import FolderStore
 from model_zoo.config.desirability import Desirable
+from serving.jobs.suggestion import _Candidates, _candidates, _compared
 from tests.bundle_factory import TRAINING, publish
 from tests.unit.serving.jobs.test_jobs import Client, ended, serving, submit
 
@@ -100,3 +105,41 @@ def test_a_job_without_candidates_suggests_nothing(store: FolderStore) -> None:
         found = suggested(client, done(client, ["nonsense"]))
     assert (found["picks"], found["candidates"]) == ([], 0)
     assert found["left_out"][0]["rows"] == 1
+
+
+def test_endpoints_that_standardise_differently_agree_on_what_is_known() -> None:
+    """Each knows its training data by its own reading, and what is one molecule to any of them is not bought twice."""
+    goals: Any = {
+        name: SimpleNamespace(
+            bundle=SimpleNamespace(neighbours=SimpleNamespace(smiles=[known])), manifest=SimpleNamespace(unit="u")
+        )
+        for name, known in {"as_drawn": "CC(=O)[O-]", "uncharged": "CC(=O)O"}.items()
+    }
+    readings = [("CC(=O)[O-]", "CC(=O)O"), ("CC(=O)O", "CC(=O)O"), ("CC[NH3+]", "CCN"), ("CCN", "CCN")]
+    entries = (
+        {"endpoints": {name: {"standardised": smiles, "value": 1.0, "unit": "u"}
+                       for name, smiles in zip(goals, both, strict=True)}}
+        for both in readings
+    )  # fmt: skip
+    found = _candidates((json.dumps(entry).encode() + b"\n" for entry in entries), goals)
+    assert (found.rows, found.left_out) == ([1, 2], {"measured": [0], "same-molecule": [3]})
+
+
+def test_values_in_the_unit_of_an_earlier_champion_are_not_judged(store: FolderStore, tmp_path: Path) -> None:
+    """What is wanted now is said in another unit than what was predicted."""
+    with serving(store) as client:
+        job = done(client, SMILES)
+        newer = publish(store, tmp_path / "newer", onnx_bias=5.0, unit="mg/L", desirable=Desirable(low=5, margin=2))
+        until = time.monotonic() + 30
+        while client.get("/v1/models").json()[-1]["version"] != newer:
+            assert time.monotonic() < until
+        refusal = suggested(client, job, status=422)
+    assert "the job's values are in log10 mol/L" in refusal["detail"]
+
+
+def test_a_structure_that_only_earlier_rules_accepted_is_left_out() -> None:
+    """An R-group that a champion of an earlier release predicted costs nobody the suggestion."""
+    found = _Candidates([0, 1, 2], ["CCO", "*CC", "CCN"], left_out={"empty": [3]})
+    places, molecules = _compared(found, np.array([0, 1, 2]))
+    assert (places.tolist(), [each.smiles for each in molecules]) == ([0, 2], ["CCO", "CCN"])
+    assert (found.left_out, found.refused) == ({"empty": [3], "incomplete-structure": [1]}, 1)

@@ -155,3 +155,25 @@ def test_what_is_no_table_says_so(client: Client) -> None:
     """A broken archive and an empty file are explained in words, not as a fault of the page."""
     assert "not a whole gzip file" in look(client, "a.csv.gz", b"\x1f\x8b junk")
     assert "empty file" in look(client, "a.csv", b"\n")
+
+
+def test_what_a_job_would_not_read_is_not_promised(client: Client) -> None:
+    """A name or a typographic dash is understood where it is pasted; a file is read as it is."""
+    content = "smiles,note\naspirin,a\nC[C@H](N)C(=O)[O\u2212],b\n CCO ,c\nInChI=1S/CH4/h1H4,d\n".encode()
+    shown = look(client, "hits.csv", content)
+    codes = [row["error_code"] for row in predicted(client, "hits.csv", content)]
+    assert codes == ["invalid-smiles", "invalid-smiles", "", ""]
+    assert shown.count("A file's structures are read as they are") == 2
+    assert "SMILES CCO" in shown
+    assert "InChI InChI=1S/CH4/h1H4" in shown
+
+
+def test_a_large_packed_file_is_not_said_to_be_broken(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its beginning is sent for a look: its first rows are shown, or that they are not."""
+    monkeypatch.setattr("serving.page.first_rows.PART_BYTES", 2000)
+    rows = "".join(f"{at * at * 7919 % 99991},{'C' * (at % 9 + 1)}O\n" for at in range(3000))
+    shown = look(client, "hits.csv.gz", gzip.compress(f"id,smiles\n{rows}".encode())[:2000])
+    assert "SMILES" in shown
+    assert "all of it is read when it is uploaded" in shown
+    book = workbook(a=[["id", "smiles"], *([at, SMILES[at % 25]] for at in range(500))])
+    assert "The first rows of a workbook are shown up to" in look(client, "hits.xlsx", book[:2000])
