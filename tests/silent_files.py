@@ -167,7 +167,9 @@ SILENT = (
 
 MANY = "".join(f"{'C' * (number % 7 + 1)}O,T{number},{number + 3}\n" for number in range(20))
 CLASSES = "".join(f"{'C' * (number + 1)}O,{number % 3 - 1},{number % 2 + 1}\n" for number in range(24))
+JOINED = sdf(("CCO", {"pIC50": "5.1"}), ("CCN", {"pIC50": "6.2"}), ("CCC", {"pIC50": "7"})).replace(b"$$$$\n", b"", 1)
 REFUSED_TOO = (
+    Refused("joined.sdf", "an SDF without $$$$ between two molecules", JOINED, "put a line $$$$ between two molecules"),
     Refused("three_classes.csv", "-1 beside 0 and 1", f"SMILES,hERG,Reference\n{CLASSES}".encode(),
             "'hERG' is left out, for it holds only -1, 0, 1, as classes do"),
     Refused("targets.csv", "twenty targets in one column", f"SMILES,Target,IC50 (nM)\n{MANY}".encode(),

@@ -183,10 +183,13 @@ def _sdf(path: Path, form: Form) -> WholeTable:
     names = property_names(iter(lines()))
     rows = [row.cells[1:] for row in read_sdf(iter(lines()), names)]
     joined = [number for number, blocks in enumerate(blocks_of_records(iter(lines())), start=1) if blocks > 1]
-    shown = ", ".join(map(str, joined[:5]))
-    note = f"{len(joined)} records ({shown}) hold several structure blocks, and only the first of each is read: put a "
-    notes = (f"{note}line $$$$ between two molecules",) if joined else ()
-    return WholeTable(path, form, tuple(names), rows, "", notes)
+    if joined:  # the first molecule would get the values of the second
+        raise TableError(
+            "unreadable",
+            f"expected a structure block per record, got several in record {', '.join(map(str, joined[:5]))}: put a "
+            "line $$$$ between two molecules",
+        )
+    return WholeTable(path, form, tuple(names), rows, "")
 
 
 def _smiles_lines(path: Path, form: Form) -> WholeTable:
