@@ -41,8 +41,10 @@ def look(project: Project) -> tuple[dict[str, Any], dict[str, bool]]:
     return {name: value.value for name, value in made.metadata.items()}, checks
 
 
-def use(project: Project, version: str, error: float, *, inside: bool = True, role: str = "champion") -> None:
-    """Record predictions of a version that are wrong by about `error`, and what was measured."""
+def use(
+    project: Project, version: str, error: float, *, inside: bool = True, role: str = "champion", first: int = 0
+) -> None:
+    """Record predictions of a version that are wrong by about `error`, and what was measured, from a molecule on."""
     rng = np.random.default_rng(3)
     truth = rng.normal(0, 1, MOLECULES)
     wrong = truth + error * rng.choice([-1.0, 1.0], MOLECULES)
@@ -53,10 +55,12 @@ def use(project: Project, version: str, error: float, *, inside: bool = True, ro
             PredictionRow(
                 now, bytes([i]) * 16, None, "logp", version, role, True, v, v - 1, v + 1, 0.5, inside  # type: ignore[arg-type]
             )
-            for i, v in enumerate(wrong)
+            for i, v in enumerate(wrong, first)
         ]
     )  # fmt: skip
-    record.measure([MeasurementRow(now, bytes([i]) * 16, None, "logp", v, name=str(i)) for i, v in enumerate(truth)])
+    record.measure(
+        [MeasurementRow(now, bytes([i]) * 16, None, "logp", v, name=str(i)) for i, v in enumerate(truth, first)]
+    )
     record.close()
 
 
@@ -92,7 +96,7 @@ def test_a_champion_that_does_well_passes_and_one_that_does_not_warns(made: Proj
     assert review["accuracy"]["molecules"] == MOLECULES
     assert review["accuracy"]["loss"] == pytest.approx(0.01)
 
-    use(made, champion(made), 5.0, inside=False)
+    use(made, champion(made), 5.0, inside=False, first=MOLECULES)  # those of before keep their prediction and value
     _, checks = look(made)
     assert {name for name, passed in checks.items() if not passed} == {
         "inside_domain", "accuracy_holds", "coverage_holds",

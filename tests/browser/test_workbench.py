@@ -307,7 +307,7 @@ def test_a_profile_outlives_a_reload_and_travels_as_a_file(watched: Watched, tmp
     right.write_text(json.dumps(profile))
     chooser = page.get_by_label("Profile to import")
     chooser.set_input_files(wrong)
-    expect(page.locator("#score-said")).to_contain_text("Not imported: expected a file that says")
+    expect(page.locator("#score-said")).to_contain_text("Not imported: expected a file with")
     chooser.set_input_files(other)
     expect(page.locator("#score-said")).to_contain_text("is in uM in this profile and in nM here")
     assert all("none" in text or "Not predicted" in text for text in scores(watched).values())

@@ -192,7 +192,7 @@ def test_what_aws_refuses_is_explained(fault: Exception, message: str) -> None:
 
 
 def test_the_driver_needs_neither_dagster_nor_a_model_library() -> None:
-    """The delivery workflow installs three packages for it, and waits for nothing else."""
+    """The delivery workflow installs two packages for it, and waits for nothing else."""
     import re
     import subprocess
     import sys
