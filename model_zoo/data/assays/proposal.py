@@ -15,7 +15,7 @@ from typing import Any
 from model_zoo.data.assays.names_of_columns import direction_of, is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value, classes_in
-from model_zoo.data.assays.units_of_columns import units_of
+from model_zoo.data.assays.units_of_columns import UNKNOWN, units_of
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
@@ -100,7 +100,8 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         )
         if not value.labels and answers.unit is None:
             _ask_units(meant, value, each)
-            _ask_classes(value, each)
+            if unit == UNKNOWN:
+                _ask_classes(value, each)
         # The unit is stated beside it, and may be another one: a column of nM becomes pIC50.
         title = rest if rest and bare[rest] == 1 else value.name
         each.content = {

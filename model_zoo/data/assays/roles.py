@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from model_zoo.data.assays.beside import belonging, names_relation, names_unit, names_unit_of_values
-from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
+from model_zoo.data.assays.names_of_columns import is_no_measurement, is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import Numerals, numerals_of
 from model_zoo.data.assays.whole_table import WholeTable
 from model_zoo.data.curation import says_no_value
@@ -131,14 +131,15 @@ def find_roles(table: WholeTable, wanted: tuple[str, ...] = (), numerals: str | 
                 values.append(Value(name, len(filled), found, None, ""))
             continue
         below = table.below(name)
+        units_below = (unit_in(each)[0] or unit_in(f"x ({each})")[0] for each in below)
+        unit_here = unit_in(name)[0] or next(filter(None, units_below), "")
         why = "" if name in wanted else _why_none(" ".join([name, *below]), found, cells)
-        if not (why or labels or name in wanted) and (classes := classes_in(found)):
+        measured_for_sure = labels or unit_here or beside or any(map(is_potency_kind, re.split(r"[\s_()]+", name)))
+        if not (why or measured_for_sure or name in wanted) and (classes := classes_in(found)):
             why = f"it holds only {classes}, as classes do"
         if why:
             left_out[name] = why
         else:
-            units_below = (unit_in(each)[0] or unit_in(f"x ({each})")[0] for each in below)
-            unit_here = unit_in(name)[0] or next(filter(None, units_below), "")
             values.append(Value(name, len(filled), found, labels, unit_here, below=" ".join(below)))
     measured = [value.name for value in values]
     if len(relations) > 1 or len(beside) > 1:  # then a column that is not asked for may own one of them

@@ -199,6 +199,21 @@ def test_several_endpoints_are_curated_alike_in_one_process_and_in_many(
     assert list(report["action"]) == ["kept"] * 4 + ["dropped"] + ["kept"] * 4
 
 
+@pytest.mark.parametrize(
+    ("heading", "taken"),
+    [("tier", False), ("hERG", False), ("IC50 (nM)", True), ("hERG pIC50", True), ("Papp (10^-6 cm/s)", True)],
+)
+def test_whole_numbers_again_and_again_are_classes_unless_their_heading_says_a_measurement(
+    home: Path, command: Command, heading: str, taken: bool
+) -> None:
+    """A regression of classes is trained without a fault; rounded values of an assay are what they are."""
+    rows = "".join(f"{'C' * (row + 1)}O,{5 + row / 10:g},{5 + row % 3}\n" for row in range(24))
+    look = command("endpoint", "new", file(home, f"SMILES,logD,{heading}\n{rows}", "own.csv"), "--yes").output
+
+    assert (f"left out: {heading!r}, for it holds only 5, 6, 7, as classes do" in look) is not taken
+    assert (f"regression of {heading!r}" in look) is taken
+
+
 def test_a_killed_process_ends_curation_with_an_error(
     home: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
