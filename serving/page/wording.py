@@ -212,12 +212,13 @@ def band(score: float | None) -> Band:
 
 
 def wanted(champion: Champion) -> str:
-    """Say which values the project wants, in the endpoint's unit; empty where nobody said."""
+    """Say which values the project wants, as they are shown beside it; empty where nobody said."""
     desirable = champion.manifest.desirable
     if desirable is None:
         return ""
     ends, display = (desirable.low, desirable.high), champion.manifest.display
-    low, high = (None if end is None else f"{end:.6g}".replace("-", "\N{MINUS SIGN}") for end in
+    scale, sign = (100, " %") if champion.manifest.target.task == "binary" else (1, "")
+    low, high = (None if end is None else f"{scale * end:.6g}{sign}".replace("-", "\N{MINUS SIGN}") for end in
                  (ends if display is None else display.interval(*ends)))  # fmt: skip
     if low is None:
         return f"{high} or lower"

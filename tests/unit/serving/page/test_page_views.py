@@ -168,9 +168,11 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
     )
     with TestClient(create_app(Settings(poll_seconds=0.02), store)) as client:
         page = client.post("/", data={"smiles": "CCO"}, headers=FRAGMENT).text
+        grid = client.post("/", data={"smiles": "CCO\nCCN"}, headers=FRAGMENT).text
 
     assert f'<span class="band {band}">' in page
     assert ("Rather no" in page) == (band == "fair")
+    assert "want 70 % or higher" in grid  # as the values below it are shown
 
 
 @pytest.mark.parametrize(
