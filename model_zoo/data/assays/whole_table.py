@@ -177,12 +177,10 @@ def _headers_again(rows: Sequence[list[str]], names: Sequence[str], place: int) 
 
 
 def _sdf(path: Path, form: Form) -> WholeTable:
-    def lines() -> list[str]:
-        return list(read_lines(path, form.encoding, strict=True, archives=True))
-
-    names = property_names(iter(lines()))
-    rows = [row.cells[1:] for row in read_sdf(iter(lines()), names)]
-    joined = [number for number, blocks in enumerate(blocks_of_records(iter(lines())), start=1) if blocks > 1]
+    lines = list(read_lines(path, form.encoding, strict=True, archives=True))
+    names = property_names(iter(lines))
+    rows = [row.cells[1:] for row in read_sdf(iter(lines), names)]
+    joined = [number for number, blocks in enumerate(blocks_of_records(iter(lines)), start=1) if blocks > 1]
     if joined:  # the first molecule would get the values of the second
         raise TableError(
             "unreadable",
