@@ -109,7 +109,7 @@ class RunProgress:
             self._took += seconds
         if error is None:
             self._estimates.record(key, seconds)
-            self._left = {key: self._estimates.seconds(self._catalog.nodes[key]) for key in self._left}
+            self._learn_from(self._catalog.nodes[key])
         self._states[key] = "failed" if error else "made"
         self._display.done(self.news(), key, error, seconds)
         self._tell(force=True)
@@ -145,6 +145,12 @@ class RunProgress:
         longest = pace * max(self._left.values(), default=0.0)
         share = 1 + TOGETHER * (self._lanes - 1)
         return round(max(work / share, longest), 1)
+
+    def _learn_from(self, measured: Node) -> None:
+        """Estimate again what compares with an asset that was measured; of the others it says nothing."""
+        like = self._estimates.likeness(measured)
+        alike = (node for key in self._left if self._estimates.likeness(node := self._catalog.nodes[key]) == like)
+        self._left |= {node.key: self._estimates.seconds(node) for node in alike}
 
     def _rests_on_measurements(self) -> bool:
         """Return whether at least half of the time left is that of assets whose like was measured."""

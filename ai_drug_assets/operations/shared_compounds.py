@@ -33,9 +33,10 @@ def warnings(catalog: Catalog) -> list[str]:
     groups = {name: group.name for name in compounds if (group := group_of(configs.groups, name))}
     together: dict[str, set[str]] = {name: {name} for name in compounds}
     for one, other in combinations(compounds, 2):
+        if one in groups and other in groups:  # two groups are apart because somebody wants it
+            continue
         shared = len(compounds[one] & compounds[other])
-        enough = shared >= max(LEAST_SHARED, LEAST_SHARE * min(len(compounds[one]), len(compounds[other])))
-        if enough and not (one in groups and other in groups):  # two groups are apart because somebody wants it
+        if shared >= max(LEAST_SHARED, LEAST_SHARE * min(len(compounds[one]), len(compounds[other]))):
             merged = together[one] | together[other]
             together |= dict.fromkeys(merged, merged)
     said = []

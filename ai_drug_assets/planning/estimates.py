@@ -66,7 +66,7 @@ class Estimates:
         """
         if node.key in self._measured:
             return self._measured[node.key]
-        rows, like = self._rows(node), self._by_likeness.get(self._like(node))
+        rows, like = self._rows(node), self._by_likeness.get(self.likeness(node))
         if like is None:
             return self._guess(node)
         _, off = min(like, key=lambda found: abs(math.log(found[0] / rows)))
@@ -74,7 +74,7 @@ class Estimates:
 
     def learnt(self, node: Node) -> bool:
         """Return whether that rests on something measured."""
-        return node.key in self._measured or self._like(node) in self._by_likeness
+        return node.key in self._measured or self.likeness(node) in self._by_likeness
 
     def record(self, key: str, seconds: float) -> None:
         """Keep what an asset took."""
@@ -85,7 +85,7 @@ class Estimates:
     def _guess(self, node: Node) -> float:
         if node.kind in FLAT_S:
             return FLAT_S[node.kind]
-        per_thousand = PER_THOUSAND_ROWS_S.get(self._like(node), PER_THOUSAND_ROWS_S[node.kind])
+        per_thousand = PER_THOUSAND_ROWS_S.get(self.likeness(node), PER_THOUSAND_ROWS_S[node.kind])
         return OVERHEAD_S + per_thousand * self._rows(node) / 1000
 
     @cached_property
@@ -95,10 +95,10 @@ class Estimates:
         for key, seconds in self._measured.items():
             node = self._catalog.nodes.get(key)
             if node is not None:
-                found[self._like(node)].append((self._rows(node), seconds / self._guess(node)))
+                found[self.likeness(node)].append((self._rows(node), seconds / self._guess(node)))
         return found
 
-    def _like(self, node: Node) -> str:
+    def likeness(self, node: Node) -> str:
         """Name what compares with an asset: its kind, and the featurizer or the recipe."""
         if node.kind in MODELS:
             return f"{node.kind}/{self._catalog.configs.models[str(node.name)].recipe}"
