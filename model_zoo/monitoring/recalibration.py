@@ -43,7 +43,6 @@ class Returned:
     """One measured molecule that counts: when it came, and its error in half widths of the bundle's own interval."""
 
     received: float
-    molecule: bytes
     error: float
 
 
@@ -89,7 +88,9 @@ def recalibrate(
     predicted
         What that version said of molecules that were measured.
     measurements
-        The endpoint's measured values.
+        The endpoint's measured values. Those of one report came at the same time: they are followed in an order that
+        is drawn from the values, so that neither the order of a file nor the names of molecules in the record, which
+        the installation's key changes, decide what the factor is.
     decision
         The last thing that an administrator decided about it.
     """
@@ -133,7 +134,7 @@ def _counted(
     alike: dict[tuple[str, float], set[bytes]] = {}
     sent = Counter(caller for caller, _ in {(row.caller, row.molecule) for row in measurements})
     by_molecule: dict[bytes, dict[str, list[MeasurementRow]]] = {}
-    for row in sorted(measurements, key=lambda row: (row.received, row.molecule)):
+    for row in sorted(measurements, key=lambda row: (row.received, _drawn(row.value, _raw(predicted, row)))):
         why = _reason(target, predicted.get(row.molecule), row, decision)
         if not why and not same_unit(row, unit):
             why = "another unit"
@@ -152,8 +153,8 @@ def _counted(
         value = float(np.median([np.median([row.value for row in own]) for own in rows.values()]))
         interval = predicted[molecule]
         error = abs(float(target.to_training(np.array([value]))[0]) - interval.raw) / interval.half_width
-        found.append(Returned(min(row.received for own in rows.values() for row in own), molecule, error))
-    found.sort(key=lambda each: (each.received, each.molecule))
+        found.append(Returned(min(row.received for own in rows.values() for row in own), error))
+    found.sort(key=lambda each: (each.received, _drawn(each.error)))
     return found, dict(sorted(callers.items())), dict(sorted(left_out.items()))
 
 
@@ -172,6 +173,19 @@ def _reason(target: Target, interval: PredictedInterval | None, row: Measurement
     return "no place on the scale" if target.outside(np.array([row.value]))[0] else ""
 
 
+def _raw(predicted: Mapping[bytes, PredictedInterval], row: MeasurementRow) -> float:
+    interval = predicted.get(row.molecule)
+    return math.nan if interval is None else interval.raw
+
+
+def _drawn(*numbers: float) -> str:
+    """Return a place among values that came together: by chance, and the same wherever the numbers are.
+
+    Six digits of them, as another processor computes the last ones otherwise.
+    """
+    return hashlib.sha256(" ".join(f"{number:.6g}" for number in numbers).encode()).hexdigest()
+
+
 def _digest(counted: Sequence[Returned]) -> str:
-    text = ";".join(f"{each.received!r},{each.molecule.hex()},{each.error!r}" for each in counted)
+    text = ";".join(f"{each.received!r},{each.error!r}" for each in counted)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -13,7 +13,7 @@ import pytest
 from model_zoo.data.targets import Target
 from model_zoo.monitoring.calibration_rows import Decision, PredictedInterval
 from model_zoo.monitoring.prediction_log import MeasurementRow, PredictionLog, PredictionRow
-from model_zoo.monitoring.recalibration import NARROWEST, SMALLEST_STEP, WIDEST, Recalibration, recalibrate
+from model_zoo.monitoring.recalibration import FEW_ALIKE, NARROWEST, SMALLEST_STEP, WIDEST, Recalibration, recalibrate
 from model_zoo.monitoring.review import FEWEST
 
 TARGET = Target(task="regression")
@@ -189,6 +189,25 @@ def test_one_batch_is_one_batch_however_its_rows_are_sorted() -> None:
 
     assert recalibrate(TARGET, "u", predicted(90), rows) == recalibrate(TARGET, "u", predicted(90), by_value)
     assert recalibrate(TARGET, "u", predicted(90), rows + rows[:40]).values == 90
+
+
+@pytest.mark.parametrize("salt", [0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D])
+def test_one_batch_is_one_batch_whatever_key_named_its_molecules(salt: int) -> None:
+    """The names of molecules change with the installation's key; the factor and its name do not, a flood or not."""
+    errors = [*drawn(60, 2.5, 3), *[3.0] * (FEW_ALIKE + 20)]
+    said = {name(number): PredictedInterval(number / 100, HALF, 0.5) for number in range(len(errors))}
+    rows = [replace(row, received=1000.0) for row in came(errors)]
+
+    def other(molecule: bytes) -> bytes:
+        return name(int.from_bytes(molecule, "big") * salt % 2**32)
+
+    there = {other(molecule): interval for molecule, interval in said.items()}
+    moved = [replace(row, molecule=other(row.molecule)) for row in rows]
+
+    here = recalibrate(TARGET, "u", said, rows)
+    assert here == recalibrate(TARGET, "u", there, moved)
+    assert here == recalibrate(TARGET, "u", there, sorted(moved, key=lambda row: row.molecule))
+    assert here.left_out == {"the same number too often": 20}
 
 
 def test_a_laboratory_that_measures_higher_is_covered_after_its_values_came_back() -> None:
