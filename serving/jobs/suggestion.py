@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model_zoo import policies
 from model_zoo.chemistry.molecules import CURATION_LIMITS, Molecule, Standardise, parse_molecule
+from model_zoo.data.units import unit_name
 from model_zoo.inference.suggestion import Goal, Pick, choose_batch, desirability
 from model_zoo.type_aliases import Json
 from serving.champions.champion_registry import Champion
@@ -198,8 +199,8 @@ def _candidates(pieces: Iterable[bytes], goals: Mapping[str, Champion]) -> _Cand
 
 
 def _require_unit(name: str, predicted: str, wished: str) -> None:
-    """Refuse values of an earlier champion that are in another unit than what is wanted of the present one."""
-    if predicted != wished:
+    """Refuse values of an earlier champion in another unit than what is wanted of the present one, however written."""
+    if unit_name(predicted) != unit_name(wished):
         raise ProblemError(
             "invalid-request",
             f"{name}: the job's values are in {predicted}, and its champion of now says what is wanted in {wished}: "

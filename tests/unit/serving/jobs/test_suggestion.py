@@ -137,6 +137,19 @@ def test_values_in_the_unit_of_an_earlier_champion_are_not_judged(store: FolderS
     assert "the job's values are in log10 mol/L" in refusal["detail"]
 
 
+def test_a_unit_that_is_written_in_another_way_is_the_same(store: FolderStore, tmp_path: Path) -> None:
+    """A file that now writes the same unit otherwise costs nobody the job's values."""
+    with serving(store) as client:
+        job = done(client, SMILES)
+        newer = publish(
+            store, tmp_path / "newer", onnx_bias=5.0, unit="log10 mol/l", desirable=Desirable(low=5, margin=2)
+        )
+        until = time.monotonic() + 30
+        while client.get("/v1/models").json()[-1]["version"] != newer:
+            assert time.monotonic() < until
+        assert suggested(client, job)["picks"]
+
+
 def test_a_structure_that_only_earlier_rules_accepted_is_left_out() -> None:
     """An R-group that a champion of an earlier release predicted costs nobody the suggestion."""
     found = _Candidates([0, 1, 2], ["CCO", "*CC", "CCN"], left_out={"empty": [3]})
