@@ -29,7 +29,7 @@ class Tools:
         self._sessions: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Any] | None = None
 
-        @asgi("/mcp", opt={"scope": "any"})
+        @asgi("/mcp", opt={"scope": "any"}, copy_scope=True)
         async def tools(scope: Scope, receive: Receive, send: Send) -> None:
             """Serve the protocol; as nothing is ever sent unasked, nobody may hold a connection to wait for it."""
             if scope["type"] == ScopeType.HTTP and scope["method"] != "POST":

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 from rdkit import Chem
@@ -71,7 +72,7 @@ class Egg(Struct, frozen=True):
 
 
 @post("/page/calculated", include_in_schema=False, status_code=200, opt={"scope": "predict"})
-async def calculated(data: Structures, engine: NamedDependency[Engine]) -> CalculatedValues:
+async def calculated(data: JSONBody[Structures], engine: NamedDependency[Engine]) -> CalculatedValues:
     """Return the calculated properties of structures as models see them, in order; none for a refused one."""
     if len(data.smiles) > MOST:
         raise ProblemError("invalid-request", f"smiles: expected at most {MOST} at a time, got {len(data.smiles)}")
@@ -80,7 +81,9 @@ async def calculated(data: Structures, engine: NamedDependency[Engine]) -> Calcu
 
 
 @get("/page/drugs", include_in_schema=False, opt={"scope": "predict"})
-async def drugs(request: HttpRequest, x: str, y: str, engine: NamedDependency[Engine]) -> DrugValues:
+async def drugs(
+    request: HttpRequest, x: FromQuery[str], y: FromQuery[str], engine: NamedDependency[Engine]
+) -> DrugValues:
     """Return two properties of the reference drugs, each predicted or calculated as for a molecule.
 
     A drug for which one of them is not known is left out; `left_out` counts them.

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter, URLEncodedBody
+from litestar.params import FromPath, QueryParameter, URLEncodedBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 from rdkit import Chem
@@ -66,7 +66,7 @@ class Structures(Struct, frozen=True):
 
 @get("/page/jobs/{place:str}", media_type=MediaType.HTML, include_in_schema=False, opt=_OPT)
 async def job_table(
-    request: HttpRequest, place: str, jobs: NamedDependency[Jobs], engine: NamedDependency[Engine]
+    request: HttpRequest, place: FromPath[str], jobs: NamedDependency[Jobs], engine: NamedDependency[Engine]
 ) -> Response[str]:
     """Return the headings of a job's table; the page fetches its rows."""
     job, share = await job_at(request, jobs, place)
@@ -76,7 +76,7 @@ async def job_table(
 @get("/page/jobs/{place:str}/rows", include_in_schema=False, opt=_OPT)
 async def rows_of_job(
     request: HttpRequest,
-    place: str,
+    place: FromPath[str],
     jobs: NamedDependency[Jobs],
     engine: NamedDependency[Engine],
     start: Annotated[int, QueryParameter(ge=0)] = 0,
@@ -96,7 +96,7 @@ async def rows_of_job(
 @post("/page/jobs/{place:str}", include_in_schema=False, status_code=200, opt=_OPT)
 async def chosen_rows(
     request: HttpRequest,
-    place: str,
+    place: FromPath[str],
     data: URLEncodedBody[Chosen],
     jobs: NamedDependency[Jobs],
     engine: NamedDependency[Engine],

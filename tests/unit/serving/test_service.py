@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -664,3 +665,10 @@ def test_settings_come_from_the_environment() -> None:
     )
     assert (given.store, given.port, given.limits.max_heavy_atoms) == ("/srv/x/store", 9000, 9)
     assert "hush" not in repr(given)
+
+
+def test_nothing_is_declared_in_a_way_that_a_later_release_drops(store: FolderStore) -> None:
+    """The framework says at registration what it is going to drop."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        create_app(Settings(poll_seconds=POLL), store)
