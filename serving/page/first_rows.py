@@ -150,6 +150,8 @@ def first_rows(path: Path, options: TableOptions) -> FirstRows:
         form.append(f"separated by {table.form.delimiter!r}".replace("'\\t'", "tabs"))
     if not workbook:
         form.append(table.encoding.removesuffix("-sig"))
+    if above := table.form.skip_rows:
+        form.append(f"{above} {'row' if above == 1 else 'rows'} above the header left out")
     return FirstRows(
         ", ".join(form), table.columns, table.smiles_column if clear else None, table.format != "sdf", sheets,
         options.sheet or "", tuple(rows), whole, guesses(path, options) if whole and clear else Guesses(),

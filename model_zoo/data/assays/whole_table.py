@@ -13,7 +13,15 @@ from model_zoo.data.source_files import ENCODINGS
 from model_zoo.data.tables.delimited import read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Form, delimiter_of
-from model_zoo.data.tables.guessing import TableOptions, find_smiles_column, guess_format, is_header, telling_rows
+from model_zoo.data.tables.guessing import (
+    TableOptions,
+    declared_delimiter,
+    find_smiles_column,
+    guess_format,
+    is_header,
+    rows_above,
+    telling_rows,
+)
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.reading import read_grid, read_head
 from model_zoo.data.tables.sdf import blocks_of_records, property_names, read_sdf
@@ -24,8 +32,6 @@ LOOKED_AT = 200
 """Rows by which the column of structures is found."""
 ANY = "*"
 """Takes the place of every text that a column may hold."""
-PREAMBLE = 20
-"""Rows among which a header is looked for."""
 OLD_WORKBOOKS = ("xls", "xlsb", "ods", "numbers")
 
 
@@ -104,15 +110,16 @@ def read_whole(
         return _sdf(path, Form("sdf", codec))
     if kind == "smi":
         return _smiles_lines(path, Form("smi", codec))
-    delimiter = delimiter_of(options.delimiter) if options.delimiter else _delimiter(head, tabs=kind == "tsv")
-    return _grid(path, Form(kind, codec, delimiter), options)
+    declared = declared_delimiter(head)
+    delimiter = (
+        delimiter_of(options.delimiter) if options.delimiter else declared or _delimiter(head, tabs=kind == "tsv")
+    )
+    return _grid(path, Form(kind, codec, delimiter, skip_rows=1 if declared else 0), options)
 
 
 def _grid(path: Path, form: Form, options: TableOptions, notes: Sequence[str] = ()) -> WholeTable:
     rows = list(read_grid(path, form))
-    skip = next(
-        (place for place, row in enumerate(rows[:PREAMBLE]) if len(row) > 1 and is_header(row, options.column)), 0
-    )
+    skip = form.skip_rows + rows_above(rows[form.skip_rows :], options.column)
     filled = [row for row in rows[skip:] if row]
     if not filled:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
@@ -120,7 +127,7 @@ def _grid(path: Path, form: Form, options: TableOptions, notes: Sequence[str] = 
     if header is None:
         header = is_header(filled[0], options.column, strict=False, below=filled[1:LOOKED_AT])
     if not header:
-        skip, filled = 0, [row for row in rows if row]
+        skip, filled = form.skip_rows, [row for row in rows[form.skip_rows :] if row]
     first, rest = filled[0], filled[1:] if header else filled
     names = [cell.strip() or f"column_{place}" for place, cell in enumerate(first, start=1)]
     if not header:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.data.tables.fault import TableError
@@ -41,7 +42,9 @@ def read_cells(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
         ) from error
 
 
-def read_delimited(lines: Iterator[str], delimiter: str, width: int, structure: int, *, skip: bool) -> Iterator[Row]:
+def read_delimited(
+    lines: Iterator[str], delimiter: str, width: int, structure: int, *, header: bool, above: int = 0
+) -> Iterator[Row]:
     """Read rows of as many cells as there are columns.
 
     Parameters
@@ -50,15 +53,15 @@ def read_delimited(lines: Iterator[str], delimiter: str, width: int, structure: 
         The text.
     width, structure
         How many columns there are, and the place of the one with the structures.
-    skip
-        Whether the first row is a header.
+    header, above
+        Whether the first row is a header, and how many rows are above it: they are no rows of the table.
     """
     blank, first = 0, True
-    for cells in read_cells(lines, delimiter):
+    for cells in islice(read_cells(lines, delimiter), above, None):
         if not cells:
             blank += 1
             continue
-        if first and skip:
+        if first and header:
             first, blank = False, 0
             continue
         first = False

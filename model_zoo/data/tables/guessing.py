@@ -19,6 +19,8 @@ from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Format, delimit
 from model_zoo.data.tables.names import numbered, unique
 
 SAMPLE_ROWS = 50
+PREAMBLE = 20
+"""In so many first rows the header is looked for: titles and notes are above it."""
 SHORT = 3
 """Structures of so many characters on average are as likely words or initials."""
 _EXTENSIONS: dict[str, Format] = {
@@ -29,6 +31,9 @@ _MEDIA_TYPES: dict[str, Format] = {
     "text/csv": "csv", "application/csv": "csv", "text/tab-separated-values": "tsv",
     "chemical/x-mdl-sdfile": "sdf", "chemical/x-mdl-molfile": "sdf", "chemical/x-daylight-smiles": "smi",
 }  # fmt: skip
+_DECLARED = re.compile(r"\"?sep=([^\r\n])\"?[ \t]*(?:[\r\n]|$)", re.IGNORECASE)
+"""The line by which Excel writes, above the header, what separates cells."""
+_NUMBER = re.compile(r"[<>=~≤≥]*\s*[-+]?[\d.,]+(?:[eE][-+]?\d+)?")
 _BRACKET_ATOM = re.compile(r"\[[^\[\]\s]*\]")
 _SMILES_LIKE = re.compile(r"(?:Br|Cl|[BCNOPSFIbcnops]|[-=#$:/\\.%()+\d@*~\[\]])+")
 _NAMES = ("smiles", "isomericsmiles", "canonicalsmiles", "standardizedsmiles", "smi", "structure", "molecule")
@@ -50,12 +55,13 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a delimited file is laid out: `columns` are unique names, `skip` whether its first row is a header."""
+    """How a delimited file is laid out: `columns` are unique names, `above` counts the rows before all that counts."""
 
     delimiter: str
     columns: tuple[str, ...]
     smiles: int
-    skip: bool
+    header: bool
+    above: int
 
 
 def guess_format(options: TableOptions, head: str) -> Format:
@@ -91,7 +97,9 @@ def guess_format(options: TableOptions, head: str) -> Format:
         return "sdf"
     if options.delimiter is not None or options.column is not None or options.header is not None:
         return "csv"
-    first = head.partition("\n")[0]
+    if declared_delimiter(head) is not None:
+        return "csv"
+    first = head.lstrip().partition("\n")[0]
     if any(_plain(cell) in _NAMES for cell in re.split(r"[,;|\t]", first)) or re.search(r"[,;|]", first):
         return "csv"
     return "smi"
@@ -105,18 +113,54 @@ def guess_layout(options: TableOptions, head: str, *, tabs: bool) -> Layout:
     TableError
         `unclear-column` when no column, or more than one, can be the structures: with the columns there are.
     """
-    delimiter = _delimiter(options, head, tabs=tabs)
-    rows = _rows(head, delimiter)
+    declared = declared_delimiter(head)
+    delimiter = declared if declared and options.delimiter is None else _delimiter(options, head, tabs=tabs)
+    every = _cells(head, delimiter)
+    above = 1 if declared else 0
+    if options.header is None:
+        above += rows_above(every[above:], options.column)
+    rows = [row for row in every[above:] if row]
     if not rows:
         raise TableError("unreadable", "expected a header and rows, got an empty file")
     first, rest = rows[0], rows[1:]
-    skip = options.header if options.header is not None else not _is_data(first, options.column, rest)
-    columns = unique(first) if skip else numbered(len(first))
-    place = find_smiles_column(options.column, columns, telling_rows(rows, header=skip))
-    if skip and options.column is None and sum(name.strip() == columns[place] for name in first) > 1:
+    header = options.header if options.header is not None else not _is_data(first, options.column, rest)
+    columns = unique(first) if header else numbered(len(first))
+    place = find_smiles_column(options.column, columns, telling_rows(rows, header=header))
+    if header and options.column is None and sum(name.strip() == columns[place] for name in first) > 1:
         what = f"there are two columns {columns[place]!r}"
         raise TableError("unclear-column", f"name the SMILES column with the parameter column: {what}", columns)
-    return Layout(delimiter, columns, place, skip)
+    return Layout(delimiter, columns, place, header, above)
+
+
+def declared_delimiter(head: str) -> str | None:
+    r"""Return what separates cells by a text's first line, which Excel writes; none where it is a row.
+
+    Examples
+    --------
+    >>> declared_delimiter("sep=;\r\nSMILES;pIC50\r\n"), declared_delimiter("SMILES;pIC50\r\n")
+    (';', None)
+    """
+    found = _DECLARED.match(head)
+    return None if found is None else found[1]
+
+
+def rows_above(rows: Sequence[list[str]], column: str | None = None) -> int:
+    """Return how many rows are above the one that names columns: a title, notes, blank rows; zero where none does.
+
+    None of them may hold a structure, nor may the header: such a row is a molecule, whatever else it says.
+
+    Examples
+    --------
+    >>> rows_above([["Results of 2025"], [], ["SMILES", "pIC50"], ["CCO", "5.1"]])
+    2
+    >>> rows_above([["CC", "first"], ["CCO", "not the SMILES of May"]])
+    0
+    """
+    for place, row in enumerate(rows[:PREAMBLE]):
+        if len(row) > 1 and is_header(row, column):
+            holds = any(is_smiles(cell.strip()) for above in rows[:place] for cell in above)
+            return 0 if holds or any(len(cell.strip()) > 2 and is_smiles(cell.strip()) for cell in row) else place
+    return 0
 
 
 def is_header(
@@ -189,7 +233,8 @@ def _delimiter(options: TableOptions, head: str, *, tabs: bool) -> str:
         return "\t"
     best, most = ",", (False, 1)
     for delimiter in DELIMITERS.values():
-        rows = _rows(head, delimiter)
+        every = _cells(head, delimiter)
+        rows = [row for row in every[rows_above(every, options.column) :] if row]
         widths = {len(row) for row in rows}
         if len(widths) == 1 and rows:
             named = any(_plain(cell) in _NAMES for cell in rows[0]) or _has_structures(rows[1:])
@@ -202,8 +247,8 @@ def _delimiter(options: TableOptions, head: str, *, tabs: bool) -> str:
     return max(DELIMITERS.values(), key=first.count)  # rows of unequal length: each will say so itself
 
 
-def _rows(head: str, delimiter: str) -> list[list[str]]:
-    rows = []
+def _cells(head: str, delimiter: str) -> list[list[str]]:
+    rows: list[list[str]] = []
     try:
         for row in csv.reader(head.splitlines(keepends=True), delimiter=delimiter):
             rows.append(row)
@@ -211,7 +256,7 @@ def _rows(head: str, delimiter: str) -> list[list[str]]:
                 break
     except csv.Error:
         pass  # reading the file says where
-    return [row for row in rows if row]
+    return rows
 
 
 def _is_data(first: list[str], column: str | None, below: Sequence[list[str]] = ()) -> bool:
@@ -225,9 +270,21 @@ def _is_data(first: list[str], column: str | None, below: Sequence[list[str]] = 
     if any(_plain(cell) in _NAMES for cell in first):
         return False
     places = [place for place in range(len(first)) if _looks_like_structures(place, below)]
+    if places and not any(first[place].strip() for place in places):
+        return not _names_numbers(first, below)
     if places:
         return any(is_smiles(cell := first[place].strip()) or looks_like_smiles(cell) for place in places)
     return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
+
+
+def _names_numbers(first: Sequence[str], below: Sequence[list[str]]) -> bool:
+    """Return whether a row has a word above a column of numbers, as a header has that names not all of its columns."""
+    return any(
+        cell.strip() and not _NUMBER.fullmatch(cell.strip())
+        and (cells := [row[place].strip() for row in below if place < len(row) and row[place].strip()])
+        and all(map(_NUMBER.fullmatch, cells))
+        for place, cell in enumerate(first)
+    )  # fmt: skip
 
 
 def find_smiles_column(column: str | None, columns: Sequence[str], rows: list[list[str]]) -> int:

@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from model_zoo.data.tables.columnar import read_parquet
@@ -24,6 +25,7 @@ from model_zoo.data.tables.guessing import (
     guess_layout,
     is_header,
     names_come_first,
+    rows_above,
     telling_rows,
 )
 from model_zoo.data.tables.names import numbered, unique
@@ -92,10 +94,12 @@ def understand(path: Path, options: TableOptions, max_bytes: int | None = None) 
     if width > MAX_COLUMNS:
         raise TableError("unreadable", f"expected at most {MAX_COLUMNS} columns, got {width}")
     return Table(
-        Form(kind, encoding, layout.delimiter, layout.skip),
+        Form(kind, encoding, layout.delimiter, layout.header, layout.above),
         layout.columns,
         layout.columns[layout.smiles],
-        lambda: read_delimited(lines(), layout.delimiter, width, layout.smiles, skip=layout.skip),
+        lambda: read_delimited(
+            lines(), layout.delimiter, width, layout.smiles, header=layout.header, above=layout.above
+        ),
     )
 
 
@@ -104,7 +108,9 @@ def _workbook(path: Path, options: TableOptions, max_bytes: int | None) -> Table
     if max_bytes is not None and unpacked_size(path) > max_bytes:
         raise TableError("too-large", f"expected at most {max_bytes} bytes after unpacking")
     form = Form("xlsx", sheet=options.sheet or "")
-    grid = [row for row in read_sheet(path, form.sheet) if row]
+    every = list(read_sheet(path, form.sheet))
+    above = rows_above(every, options.column) if options.header is None else 0
+    grid = [row for row in every[above:] if row]
     if not grid:
         raise TableError("unreadable", "expected a header and rows, got an empty sheet")
     width = max(map(len, grid[: SAMPLE_ROWS + 1]))
@@ -117,7 +123,7 @@ def _workbook(path: Path, options: TableOptions, max_bytes: int | None) -> Table
 
     def rows() -> Iterator[Row]:
         blank, began = 0, False
-        for cells in read_sheet(path, form.sheet):
+        for cells in islice(read_sheet(path, form.sheet), above, None):
             if not cells:
                 blank += began
                 continue
@@ -131,7 +137,7 @@ def _workbook(path: Path, options: TableOptions, max_bytes: int | None) -> Table
             fault = ("ragged-row", f"expected {width} cells, got {len(cells)}") if any(cells[width:]) else None
             yield Row(whole, "" if fault else whole[place], fault)
 
-    return Table(form._replace(header=header), columns, columns[place], rows)
+    return Table(form._replace(header=header, skip_rows=above), columns, columns[place], rows)
 
 
 def read_head(

@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -268,3 +269,71 @@ def test_a_first_line_longer_than_what_is_looked_at_is_refused(tmp_path: Path) -
     assert "first line of at most" in refused(tmp_path, f"{header}\nCCO\n".encode(), name="a.csv").detail
     _, rows = read(tmp_path, ("smiles,x\r" + f"CCO,{'y' * 5000}\r" * 30).encode(), name="a.csv")
     assert [row.structure for row in rows] == ["CCO"] * 30
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "sep=;\r\n",
+        "sep=;\n",
+        "Results of May\n",
+        "Results of May\n\nmade by the laboratory\n",
+        "Results;;\n;;\n",
+        "\n\n",
+    ],
+)
+def test_what_is_above_a_header_is_no_molecule(tmp_path: Path, above: str) -> None:
+    """Excel's line with the separator, titles and notes: the columns and rows are those of the file without them."""
+    table, rows = read(tmp_path, f"{above}SMILES;name;logP\nCC;ethane;1,8\nCCO;ethanol;-0,3\n".encode(), name="a.csv")
+
+    assert table.columns == ("SMILES", "name", "logP")
+    assert [row.structure for row in rows] == ["CC", "CCO"]
+    assert rows[1].cells == ["CCO", "ethanol", "-0,3"]
+
+
+def test_what_is_above_a_header_in_a_sheet_is_no_molecule(tmp_path: Path) -> None:
+    """A title, an empty row and the header, as workbooks have them."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in [["Results of May"], [], ["ID", "SMILES"], ["a", "CC"], [], ["b", "CCO"]]:
+        sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    table, rows = read(tmp_path, content.getvalue())
+
+    assert table.columns == ("ID", "SMILES")
+    assert [row.structure for row in rows] == ["CC", "", "CCO"]
+
+
+@pytest.mark.parametrize("declared", ["sep=;\n", "sep=,\r\n", "sep=\t\n", '"sep=;"\n'])
+def test_a_declared_separator_counts_without_a_header_too(tmp_path: Path, declared: str) -> None:
+    """The first molecule is the row below it."""
+    cut = declared.strip('"\r\n')[-1]
+    table, rows = read(tmp_path, f"{declared}CCOC{cut}5.1\nCCNC{cut}6.2\n".encode())
+
+    assert (table.columns[0], [row.structure for row in rows]) == ("column_1", ["CCOC", "CCNC"])
+
+
+def test_a_molecule_above_a_row_like_a_header_stays(tmp_path: Path) -> None:
+    """A remark that says `SMILES`, or a molecule called so, makes no header of a row, and no title of those above."""
+    _, rows = read(tmp_path, b"CC,first\nCCO,SMILES unclear\nCCN,molecule\nCCCC,last\n")
+
+    assert [row.structure for row in rows] == ["CC", "CCO", "CCN", "CCCC"]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "structures"),
+    [
+        (b",first\nCCOC,second\nCCNC,third\n", ("column_1", "column_2"), ["", "CCOC", "CCNC"]),
+        (b"a,,5.1\nb,CCOC,6.2\nc,CCNC,7.3\n", ("column_1", "column_2", "column_3"), ["", "CCOC", "CCNC"]),
+        (b"ID,,pIC50\nb,CCOC,6.2\nc,CCNC,>7\n", ("ID", "column_2", "pIC50"), ["CCOC", "CCNC"]),
+    ],
+)
+def test_a_first_row_without_a_structure_is_a_row_unless_it_names_numbers(
+    tmp_path: Path, content: bytes, columns: tuple[str, ...], structures: list[str]
+) -> None:
+    """A compound that is not drawn yet takes its place; a header may leave the column of structures without a name."""
+    table, rows = read(tmp_path, content)
+
+    assert (table.columns, [row.structure for row in rows]) == (columns, structures)

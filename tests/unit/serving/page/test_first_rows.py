@@ -77,6 +77,7 @@ def test_the_column_that_was_guessed_is_shown_and_can_be_changed(client: Client)
     other = look(client, "hits.csv", CSV.encode(), column="id")
     unclear = look(client, "two.csv", b"smiles_a,smiles_b\nCCCCO,CCCCN\n")
     packed = look(client, "hits.csv.gz", gzip.compress(CSV.encode()))
+    titled = look(client, "hits.csv", f"Results of May\n\n{CSV}".encode())
 
     assert shown.startswith("CSV, separated by ';', utf-8")
     assert "<option selected>smiles</option>" in shown
@@ -85,6 +86,7 @@ def test_the_column_that_was_guessed_is_shown_and_can_be_changed(client: Client)
     assert "neither a structure nor one of the" in other.lower()
     assert 'value="">choose a column' in unclear
     assert packed.split(" ")[:3] == shown.split(" ")[:3]
+    assert titled.startswith("CSV, separated by ';', utf-8, 2 rows above the header left out")
 
 
 def test_a_file_of_names_and_structures_is_read_and_predicted(client: Client) -> None:
