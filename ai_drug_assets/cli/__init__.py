@@ -214,7 +214,7 @@ def predict(
 
     url = Settings.from_env().service_url
     names, extras = _listed(endpoints) or None, _listed(include)
-    if len(what) == 1 and Path(what[0]).is_file():
+    if len(what) == 1 and predictions.is_file(what[0]):
         place = Path(out) if out else None
         form = "ndjson" if as_json else "csv"
         job = predictions.predict_file(
@@ -223,6 +223,7 @@ def predict(
         if place is not None:
             click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
         return
+    predictions.require_smiles(what)
     if out or column or sheet:
         raise AidrugError(f"--out, --column and --sheet belong to a file, and {what[0]!r} is not one")
     answer = predictions.predict_smiles(url, what, names, extras)

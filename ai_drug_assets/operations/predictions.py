@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +16,7 @@ from model_zoo.type_aliases import Json
 from serving.client import RESULT_FORMATS, Client, NotReachableError
 from serving.client.answers import Job, Prediction
 
+_FILE = re.compile(r"\.(csv|tsv|tab|txt|smi|smiles|ism|sdf?|mol|xlsx?|parquet|gz|zip)$", re.IGNORECASE)
 LOST = 0.005
 """What two decimals write as zero."""
 SMALL = 0.1
@@ -36,6 +39,39 @@ def predict_smiles(
     """
     with advised():
         return Client(url).predict(smiles, endpoints, include)
+
+
+def is_file(text: str) -> bool:
+    """Return whether a word names a file; a SMILES may be longer than any name that a system allows.
+
+    Examples
+    --------
+    >>> is_file("C" * 5000), is_file(__file__)
+    (False, True)
+    """
+    return os.path.isfile(text)  # noqa: PTH113  `Path.is_file` raises for names that are too long
+
+
+def require_smiles(what: Sequence[str]) -> None:
+    """Refuse files where molecules are expected.
+
+    Raises
+    ------
+    AidrugError
+        When one of them is a file, beside others, or is named like one.
+
+    Examples
+    --------
+    >>> require_smiles(["CCO", "c1ccccc1"])
+    >>> require_smiles(["CCO", "hits.csv"])
+    Traceback (most recent call last):
+    model_zoo.errors.AidrugError: expected SMILES or one FILE, got 'hits.csv', and there is no such file
+    """
+    for text in what:
+        if is_file(text):
+            raise AidrugError(f"expected SMILES or one FILE, got the file {text!r} and more: predict each by itself")
+        if _FILE.search(text):
+            raise AidrugError(f"expected SMILES or one FILE, got {text!r}, and there is no such file")
 
 
 def predict_file(
