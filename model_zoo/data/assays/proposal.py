@@ -7,6 +7,7 @@ until somebody answers it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -322,8 +323,10 @@ def slug(text: str) -> str:
 
     Examples
     --------
-    >>> slug("LOG HLM_CLint"), slug("5-HT2A pKi")
-    ('log_hlm_clint', 'x5_ht2a_pki')
+    >>> slug("LOG HLM_CLint"), slug("5-HT2A pKi"), slug("Löslichkeit (µM)")
+    ('log_hlm_clint', 'x5_ht2a_pki', 'loslichkeit_um')
     """
-    name = re.sub(r"[^a-z0-9]+", "_", text.lower().replace("µ", "u")).strip("_")[:MAX_NAME].strip("_") or "assay"
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("μ", "u"))  # a letter, and its accent by itself
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    name = re.sub(r"[^a-z0-9]+", "_", letters).strip("_")[:MAX_NAME].strip("_") or "assay"
     return name if name[0].isalpha() else f"x{name}"[:MAX_NAME]
