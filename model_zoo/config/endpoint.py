@@ -71,7 +71,7 @@ class Endpoint(BaseModel):
     display_unit: str | None = None
     """The unit that people read, beside the endpoint's own: `%` of `log10 %`, `nM` of `pIC50`."""
     models: tuple[str, ...] | None = None
-    """Who competes here; all models that compete everywhere when omitted."""
+    """Who competes here; `default` means all models that compete everywhere, as if it was omitted."""
     overrides: dict[str, dict[str, Any]] = {}
     """Hyper-parameters that differ here, by the model's name."""
     champion: SelectionCriteria

@@ -28,6 +28,9 @@ from model_zoo.config.screen import Screen
 from model_zoo.errors import ConfigError
 from model_zoo.selection.election import BASELINE
 
+DEFAULT = "default"
+"""Among an endpoint's `models`: all that compete everywhere."""
+
 
 def load_screens(folder: Path) -> dict[str, Screen]:
     """Read every YAML of a folder, which need not exist."""
@@ -158,8 +161,8 @@ def at_endpoints(
 ) -> dict[str, ModelSpec]:
     """Say in the models what endpoints say of them: who competes there, and which hyper-parameters differ.
 
-    An endpoint that names who competes is asked; else the model's own `endpoints` says it. Joint models compete where
-    endpoints are grouped.
+    An endpoint that names who competes is asked; where it does not, or names `default`, the model's own `endpoints`
+    says it. Joint models compete where endpoints are grouped.
     """
     grouped = {name for group in groups.values() for name in group.endpoints}
     found = {}
@@ -167,13 +170,17 @@ def at_endpoints(
         competing = tuple(
             each.name
             for each in endpoints.values()
-            if (name in each.models if each.models is not None else model.applies_to(each.name))
+            if (name in _listed(each) or (DEFAULT in _listed(each) and model.applies_to(each.name)))
             and (each.name in grouped or not model.is_joint)
         )
         own = {each.name: each.overrides[name] for each in endpoints.values() if name in each.overrides}
         merged = {key: {**model.overrides.get(key, {}), **own.get(key, {})} for key in {**model.overrides, **own}}
         found[name] = model.model_copy(update={"endpoints": competing, "overrides": merged})
     return found
+
+
+def _listed(endpoint: Endpoint) -> tuple[str, ...]:
+    return (DEFAULT,) if endpoint.models is None else endpoint.models
 
 
 def _require_models(declared: Declared, models_: Mapping[str, ModelSpec]) -> list[str]:
@@ -185,9 +192,10 @@ def _require_models(declared: Declared, models_: Mapping[str, ModelSpec]) -> lis
     for endpoint in list(declared.endpoints.values()):
         path = declared.files[endpoint.name]
         place = declared.places[endpoint.name]
-        named = {f"{place}models": endpoint.models or (), f"{place}overrides": tuple(endpoint.overrides)}
+        listed = [name for name in _listed(endpoint) if name != DEFAULT]
+        named = {f"{place}models": listed, f"{place}overrides": tuple(endpoint.overrides)}
         warnings += of_no_effect(path, "model", named, models_)
-        if BASELINE in models_ and BASELINE not in (endpoint.models or (BASELINE,)):
+        if BASELINE in models_ and not {BASELINE, DEFAULT} & set(_listed(endpoint)):
             warnings.append(
                 f"{path}: {place}models: expected {BASELINE!r} among them: without it, a model that is worse than a "
                 "constant may be elected"

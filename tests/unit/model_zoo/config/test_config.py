@@ -267,6 +267,19 @@ def test_a_model_that_is_not_there_is_a_warning(folder: Folder, changes: dict[st
     assert configs.models["xgb"].applies_to("logs")
 
 
+def test_an_endpoint_adds_a_model_to_those_that_compete_everywhere(folder: Folder) -> None:
+    """`default` spares the list of all others: who competes everywhere tomorrow competes here too."""
+    folder.model("naive", recipe="naive", config={})
+    folder.model("extra", recipe="xgb", config={}, endpoints=[])
+    folder.model("elsewhere", recipe="xgb", config={}, endpoints=[])
+    names = [model.name for model in folder.load().models_of("logs")]
+    folder.endpoint(models=["default", "extra"])
+    configs = folder.load()
+
+    assert configs.warnings == ()
+    assert {model.name for model in configs.models_of("logs")} == {*names, "extra"}
+
+
 def test_a_list_of_models_without_the_baseline_is_a_warning(folder: Folder) -> None:
     """It takes a gate away: a model that is worse than a constant may serve. Saying nothing keeps the baseline."""
     folder.model("naive", recipe="naive", config={})
