@@ -4,7 +4,7 @@ Each set's blend is scored as the product does, each fold by shares that were le
 compete by default, and with `minimol`, with `gp_minimol`, and with both beside them. Out-of-fold predictions are those
 of `aidrug benchmark` where its folder still keeps them, and are made where not (hours for all sets). Test rows take no
 part. `python -m tests.benchmarks.bench_members FOLDER [SET]...`, FOLDER being that of `aidrug benchmark`; sets that
-were not named stay as they were in `results/members.json`.
+were not named stay as they were in `results/members.json`. The table goes into `docs/own-assay.md`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import with_members
 from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.selection.election import paired_p_value
+from tests.benchmarks.marked_table import write_between
 
 RESULTS = Path(__file__).parent / "results" / "members.json"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "own-assay.md"
 BLEND, DEFAULT = "blend", "default"
 BESIDE = {
     DEFAULT: (), "with minimol": ("minimol",), "with gp_minimol": ("gp_minimol",),
@@ -43,7 +45,9 @@ def main() -> None:
         RESULTS.write_text(
             f"{json.dumps({**kept, endpoint.name: found}, indent=1, sort_keys=True)}\n", encoding="utf-8"
         )
-    print(table(json.loads(RESULTS.read_bytes())))
+    lines = table(json.loads(RESULTS.read_bytes()))
+    write_between(DOCUMENT, "members", lines)
+    print("\n".join(lines))
 
 
 def compared(job: Job, endpoint: Endpoint) -> dict[str, Any]:
@@ -66,7 +70,7 @@ def error(metric: str, scores: list[float]) -> float:
     return 1 - mean if HIGHER_IS_BETTER[metric] else mean
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: dict[str, Any]) -> list[str]:
     """Write a row per set, the smallest first: how each blend changes the error, in per cent, and its p over folds."""
     lines = [
         f"| set | rows | metric | {DEFAULT} | " + " | ".join(title for title in BESIDE if title != DEFAULT) + " |",
@@ -85,7 +89,7 @@ def table(found: dict[str, Any]) -> str:
             p = paired_p_value(after, before, higher_is_better=HIGHER_IS_BETTER[metric])
             cells.append(f"{change:+.1f} % (p {p:.2f})")
         lines.append(f"| {name} | {one['rows']} | {metric} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return lines
 
 
 if __name__ == "__main__":

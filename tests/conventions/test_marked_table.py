@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import bench_members
 from tests.benchmarks.marked_table import write_between
 
 MARKS = [("uncertainty", "table"), ("uncertainty", "recalibration"), ("uncertainty", "assays")]
 MARKS += [("explanations", "table"), ("explanations", "far"), ("workbench", "table")]
+MARKS += [("own-assay", "members")]
 
 
 @pytest.mark.parametrize(("name", "mark"), MARKS)
@@ -23,6 +26,14 @@ def test_only_what_is_between_the_marks_changes(root: Path, tmp_path: Path, name
 
     expected = f"{before}<!-- {mark} -->\n| a |\n| 1 |\n<!-- end of {mark} -->{after}"
     assert document.read_text(encoding="utf-8") == expected
+
+
+def test_the_table_of_a_blends_members_is_that_of_the_results() -> None:
+    """`docs/own-assay.md` shows what `bench_members` measured, and no earlier run of it."""
+    lines = bench_members.table(json.loads(bench_members.RESULTS.read_bytes()))
+    text = bench_members.DOCUMENT.read_text(encoding="utf-8")
+
+    assert "\n".join(["<!-- members -->", *lines, "<!-- end of members -->"]) in text
 
 
 @pytest.mark.parametrize("text", ["", "<!-- x -->\n", "<!-- end of x -->", "<!-- end of x -->\n<!-- x -->\n"])
