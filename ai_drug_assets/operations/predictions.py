@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from model_zoo.data.tables.form import ENDINGS
 from model_zoo.errors import AidrugError
 from model_zoo.type_aliases import Json
 from serving.client import RESULT_FORMATS, Client, NotReachableError
 from serving.client.answers import Job, Prediction
 
-_FILE = re.compile(r"\.(csv|tsv|tab|txt|smi|smiles|ism|sdf?|mol|xlsx?|parquet|gz|zip)$", re.IGNORECASE)
+FILES = {*ENDINGS, "txt", "xlsx", "xls", "parquet", "gz", "zip"}
+"""How names of files of molecules end, as no SMILES does."""
 LOST = 0.005
 """What two decimals write as zero."""
 SMALL = 0.1
@@ -70,7 +71,7 @@ def require_smiles(what: Sequence[str]) -> None:
     for text in what:
         if is_file(text):
             raise AidrugError(f"expected SMILES or one FILE, got the file {text!r} and more: predict each by itself")
-        if _FILE.search(text):
+        if "." in text and text.rpartition(".")[2].lower() in FILES:
             raise AidrugError(f"expected SMILES or one FILE, got {text!r}, and there is no such file")
 
 

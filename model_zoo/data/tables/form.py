@@ -9,6 +9,11 @@ from model_zoo.data.tables.text import UTF8
 
 Format = Literal["csv", "tsv", "smi", "sdf", "xlsx", "parquet"]
 TEXT_FORMATS: tuple[Format, ...] = ("csv", "tsv", "smi", "sdf")
+ENDINGS: dict[str, Format] = {
+    "csv": "csv", "tsv": "tsv", "tab": "tsv", "smi": "smi", "smiles": "smi", "ism": "smi", "sdf": "sdf", "sd": "sdf",
+    "mol": "sdf",
+}  # fmt: skip
+"""What a text is by the ending of its file's name."""
 DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 
 

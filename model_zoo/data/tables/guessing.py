@@ -15,7 +15,7 @@ from rdkit import Chem
 
 from model_zoo.chemistry.standardisation.cxsmiles import bare, odd_sign, split_line
 from model_zoo.data.tables.fault import TableError
-from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Format, delimiter_of
+from model_zoo.data.tables.form import DELIMITERS, ENDINGS, TEXT_FORMATS, Format, delimiter_of
 from model_zoo.data.tables.names import numbered, unique
 
 SAMPLE_ROWS = 50
@@ -23,10 +23,6 @@ PREAMBLE = 20
 """In so many first rows the header is looked for: titles and notes are above it."""
 SHORT = 3
 """Structures of so many characters on average are as likely words or initials."""
-_EXTENSIONS: dict[str, Format] = {
-    "csv": "csv", "tsv": "tsv", "tab": "tsv", "smi": "smi", "smiles": "smi", "ism": "smi", "sdf": "sdf", "sd": "sdf",
-    "mol": "sdf",
-}  # fmt: skip
 _MEDIA_TYPES: dict[str, Format] = {
     "text/csv": "csv", "application/csv": "csv", "text/tab-separated-values": "tsv",
     "chemical/x-mdl-sdfile": "sdf", "chemical/x-mdl-molfile": "sdf", "chemical/x-daylight-smiles": "smi",
@@ -90,7 +86,7 @@ def guess_format(options: TableOptions, head: str) -> Format:
     if extension in ("xls", "xlsb", "ods"):
         wanted = "CSV, TSV, SMILES, SDF or a whole workbook (XLSX)"
         raise TableError("unreadable", f"expected {wanted}, got .{extension}: save it as CSV")
-    by_name = _EXTENSIONS.get(extension) or _MEDIA_TYPES.get(options.media_type or "")
+    by_name = ENDINGS.get(extension) or _MEDIA_TYPES.get(options.media_type or "")
     if by_name is not None:
         return by_name
     if re.search(r"^(\$\$\$\$|M  END)|V[23]000\s*$", head, re.MULTILINE):
