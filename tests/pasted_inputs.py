@@ -44,7 +44,7 @@ class Case(NamedTuple):
     becomes
         Per molecule, in order: its name, and a SMILES of it or the code of the refusal.
     lines
-        Lines that hold no molecule: headings, comments, punctuation.
+        Lines that hold no molecule: headings, what is above them, comments, punctuation.
     """
 
     kind: str
@@ -83,6 +83,15 @@ CASES = (
     Case("rows of a spreadsheet (tabs)", f"Compound\tMW\tSMILES\nasp\t180.2\t{ASPIRIN}\ncaf\t194.2\t{CAFFEINE}",
          (("asp", ASPIRIN), ("caf", CAFFEINE)), 1),
     Case("a column of a spreadsheet with its title", "SMILES\nCCO\nCCN", (("", "CCO"), ("", "CCN")), 1),
+    Case("title and notes above a table", "Kinase series\nexported in May\nID\tSMILES\nA-1\tCCO\nA-2\tCCN",
+         (("A-1", "CCO"), ("A-2", "CCN")), 3),
+    Case("title above a single column", "Results of May, first plate\nSMILES\nCCO\nCCN", (("", "CCO"), ("", "CCN")), 2),
+    Case("drug above a table", "aspirin\nName\tSMILES\nethanol\tCCO",
+         (("", ASPIRIN), ("Name", "sequence"), ("ethanol", "CCO"))),
+    Case("separator named in the first line (Excel)", "sep=;\nSMILES;pIC50\nCCO;5,1\nCCN;4",
+         (("", "CCO"), ("", "CCN")), 2),
+    Case("remark that speaks of SMILES", "CCO;SMILES unclear\nCCN;ordered\nCCCCO;",
+         (("SMILES unclear", "CCO"), ("ordered", "CCN"), ("", "CCCCO"))),
     Case("semicolons and decimal commas", "CCO;0,5;ethanol\nCCN;-1,25;amine", (("ethanol", "CCO"), ("amine", "CCN"))),
     Case("pipes", "ethanol|CCO\namine|CCN", (("ethanol", "CCO"), ("amine", "CCN"))),
     Case("two columns of structures, named", "SMILES,Product SMILES\nCCO,CC=O\nCCN,CC=N",

@@ -17,11 +17,13 @@ from model_zoo.data.pasted.notation import Notation, recognise, unquoted
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS
 from model_zoo.data.tables.guessing import (
+    SAMPLE_ROWS,
     SHORT,
     find_smiles_column,
     is_header,
     looks_like_smiles,
     names_come_first,
+    rows_above,
 )
 from model_zoo.data.tables.names import unique
 
@@ -32,6 +34,8 @@ _NAMES = (
 )  # fmt: skip
 _NUMBER = re.compile(r"[<>=~≤≥]*\s*[-+]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?")
 UNCLEAR = "unclear-column"
+_FEW = 3
+"""A line of more words is a sentence, though it speaks of SMILES, and names no columns."""
 
 _recognise: Callable[[str], Notation] = lru_cache(maxsize=4096)(recognise)
 
@@ -52,6 +56,8 @@ class Reading(NamedTuple):
     """The line that names the columns; none where there is none."""
     notes: tuple[str, ...] = ()
     """Which columns were taken."""
+    above: tuple[Line, ...] = ()
+    """Lines above the headings: a title, notes, what separates cells."""
 
     @property
     def structures(self) -> int:
@@ -66,9 +72,10 @@ def choose(lines: Sequence[Line]) -> Reading:
     best = plain = _plain(lines, alone=False)
     for delimiter in ("\t", ";", ",", "|"):
         rows = [_cells(line.text, delimiter) for line in lines]
-        if sum(len(row) > 1 for row in rows) * 2 < len(rows):
+        above = _above(lines, rows)
+        if sum(len(row) > 1 for row in rows[above:]) * 2 < len(rows) - above:
             continue
-        reading = _table(lines, rows)
+        reading = _table(lines[above:], rows[above:], tuple(lines[:above]))
         if reading is not None and (
             reading.structures > best.structures
             or (reading.structures == best.structures and best.headings is None and reading.headings is not None)
@@ -78,8 +85,16 @@ def choose(lines: Sequence[Line]) -> Reading:
     return _plain(lines) if best is plain else best
 
 
-def _table(lines: Sequence[Line], rows: Sequence[list[str]]) -> Reading | None:
-    """Read rows of cells; none where no column holds structures."""
+def _above(lines: Sequence[Line], rows: Sequence[list[str]]) -> int:
+    """Return how many lines are above the one that names columns; none where one of them could be a molecule."""
+    above = rows_above(rows)
+    texts = [text for line, row in zip(lines[:above], rows, strict=False) for text in (line.text, *row)]
+    # Punctuation makes a title (`Plate 3; May`) a pattern.
+    return 0 if any(found.is_known and found.code != "pattern" for found in map(_recognise, texts)) else above
+
+
+def _table(lines: Sequence[Line], rows: Sequence[list[str]], above: tuple[Line, ...] = ()) -> Reading | None:
+    """Read rows of cells, and say which lines are `above` them; none where no column holds structures."""
     width = max(len(row) for row in rows)
     titles = _titles(rows, width)
     headings, data = (lines[0], range(1, len(rows))) if titles else (None, range(len(rows)))
@@ -96,7 +111,7 @@ def _table(lines: Sequence[Line], rows: Sequence[list[str]]) -> Reading | None:
             "name the one that is meant SMILES in a first row"
         )
         fault = Notation("row", code=UNCLEAR, detail=detail)
-        return Reading([(lines[at], "", fault) for at in data], headings)
+        return Reading([(lines[at], "", fault) for at in data], headings, above=above)
     (place,) = likely
     naming = _name_column(titles, columns, place)
     found = []
@@ -111,15 +126,22 @@ def _table(lines: Sequence[Line], rows: Sequence[list[str]]) -> Reading | None:
         found.append((lines[at], name, notation))
     note = f"structures from column {_called(titles, place)}"
     note += f", names from column {_called(titles, naming)}" if naming is not None else ""
-    return Reading(found, headings, (note,) if width > 1 else ())
+    return Reading(found, headings, (note,) if width > 1 else (), above)
 
 
 def _plain(lines: Sequence[Line], *, alone: bool = True) -> Reading:
     """Read lines as a structure and a name, or as a name and a structure; `alone` also as a row each."""
-    first = lines[0]
-    words = first.text.split()
-    headed = len(lines) > 1 and len(words) <= 3 and is_header([unquoted(word) for word in words])
-    rest = lines[1:] if headed else lines
+    rows = [[unquoted(word) for word in line.text.split()] for line in lines]
+    above = _above(lines, rows)
+    if len(rows[above]) > _FEW:
+        above = 0
+    first = lines[above]
+    headed = (
+        len(lines) > above + 1
+        and len(rows[above]) <= _FEW
+        and is_header(rows[above], below=rows[above + 1 : above + 1 + SAMPLE_ROWS])
+    )
+    rest = lines[above + 1 :] if headed else lines
     swapped = names_come_first([_unlisted(line.text) for line in rest])
     found: list[tuple[Line, str, Notation]] = []
     for line in rest:
@@ -131,7 +153,7 @@ def _plain(lines: Sequence[Line], *, alone: bool = True) -> Reading:
             if name in tokens and not notation.note and looks_like_smiles(name) and _recognise(name).kind == "SMILES":
                 notation = notation._replace(note=f"{name} was read as a name, though it could be a SMILES, too")
             found.append((line, name, notation))
-    return Reading(found, first if headed else None)
+    return Reading(found, first if headed else None, above=tuple(lines[:above]) if headed else ())
 
 
 def _alone(text: str, *, swapped: bool = False, cut: bool = True) -> tuple[str, Notation]:
@@ -170,7 +192,7 @@ def _titles(rows: Sequence[list[str]], width: int) -> tuple[str, ...]:
     if len(rows) < 2:
         return ()
     titles = unique(first + [""] * (width - len(first)))
-    if is_header(first):
+    if is_header(first, below=rows[1 : 1 + SAMPLE_ROWS]):
         return titles
     cells = [cell for cell in first if cell]
     words = all(not _recognise(cell).is_known and not _NUMBER.fullmatch(cell) for cell in cells)

@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A line that holds no molecule, and what it is: `headings`, `comment`, `punctuation`."""
+    """A line that holds no molecule, and what it is: `headings`, `above the headings`, `comment`, `punctuation`."""
 
     line: int
     what: str
@@ -76,6 +76,7 @@ def read_paste(text: str) -> Paste:
             empty += blank
             if reading.headings is not None:
                 left_out.append(LeftOut(reading.headings.number, "headings", reading.headings.text))
+            left_out += [LeftOut(line.number, "above the headings", line.text) for line in reading.above]
             notes += [note for note in reading.notes if note not in notes]
             entries += _entries(reading)
         else:

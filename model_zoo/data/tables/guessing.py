@@ -87,11 +87,14 @@ def guess_format(options: TableOptions, head: str) -> Format:
         wanted = "CSV, TSV, SMILES, SDF or a whole workbook (XLSX)"
         raise TableError("unreadable", f"expected {wanted}, got .{extension}: save it as CSV")
     by_name = ENDINGS.get(extension) or _MEDIA_TYPES.get(options.media_type or "")
+    said = options.delimiter is not None or options.column is not None or options.header is not None
+    if by_name in ("csv", "tsv") and not said and _are_smiles_lines(head):
+        return "smi"  # as a table the first molecule would be the title of the only column
     if by_name is not None:
         return by_name
     if re.search(r"^(\$\$\$\$|M  END)|V[23]000\s*$", head, re.MULTILINE):
         return "sdf"
-    if options.delimiter is not None or options.column is not None or options.header is not None:
+    if said:
         return "csv"
     if declared_delimiter(head) is not None:
         return "csv"
@@ -99,6 +102,15 @@ def guess_format(options: TableOptions, head: str) -> Format:
     if any(_plain(cell) in _NAMES for cell in re.split(r"[,;|\t]", first)) or re.search(r"[,;|]", first):
         return "csv"
     return "smi"
+
+
+def _are_smiles_lines(head: str) -> bool:
+    """Return whether lines are structures and names with blanks between them, and nothing that a table has."""
+    lines = [line.split() for line in head.splitlines()[:SAMPLE_ROWS] if line.strip()]
+    if re.search(r"[,;|\t]", head) or not lines or _names_structures(lines[0], None, lines[1:]):
+        return False
+    good = sum(len(words) > 1 and (is_smiles(words[0]) or is_smiles(words[-1])) for words in lines)
+    return 2 * good >= len(lines)
 
 
 def guess_layout(options: TableOptions, head: str, *, tabs: bool) -> Layout:
@@ -113,7 +125,7 @@ def guess_layout(options: TableOptions, head: str, *, tabs: bool) -> Layout:
     delimiter = declared if declared and options.delimiter is None else _delimiter(options, head, tabs=tabs)
     every = _cells(head, delimiter)
     above = 1 if declared else 0
-    if options.header is None:
+    if options.header is not False:
         above += rows_above(every[above:], options.column)
     rows = [row for row in every[above:] if row]
     if not rows:
@@ -149,14 +161,24 @@ def rows_above(rows: Sequence[list[str]], column: str | None = None) -> int:
     --------
     >>> rows_above([["Results of 2025"], [], ["SMILES", "pIC50"], ["CCO", "5.1"]])
     2
+    >>> rows_above([["Results"], ["SMILES"], ["CCO"]]), rows_above([["Structure", ""], ["SMILES", "pIC50"]])
+    (1, 1)
     >>> rows_above([["CC", "first"], ["CCO", "not the SMILES of May"]])
     0
     """
     for place, row in enumerate(rows[:PREAMBLE]):
-        if len(row) > 1 and is_header(row, column):
+        below = rows[place + 1 : place + SAMPLE_ROWS]
+        widest = max(map(_filled, below), default=1)
+        # Above several columns one word is a title, though it be `Structure`; a single column is named by exactly that.
+        named = _filled(row) > 1 if widest > 1 else any(_plain(cell) in _NAMES for cell in row)
+        if named and is_header(row, column, below=below):
             holds = any(is_smiles(cell.strip()) for above in rows[:place] for cell in above)
             return 0 if holds or any(len(cell.strip()) > 2 and is_smiles(cell.strip()) for cell in row) else place
     return 0
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
 
 
 def is_header(
@@ -164,17 +186,16 @@ def is_header(
 ) -> bool:
     """Return whether a row names columns: one of structures, or, where not `strict`, anything but structures.
 
-    The rows `below` it say where structures are expected.
+    The rows `below` it say where structures are expected: a remark on a molecule (`SMILES unclear`) names no column.
 
     Examples
     --------
     >>> is_header(["ID", "Canonical SMILES"]), is_header(["Results of 2025", ""]), is_header(["1", "CCO"], strict=False)
     (True, False, False)
+    >>> is_header(["CCO", "SMILES unclear"], below=[["CCCCN", "ordered"], ["CCCCO", ""]])
+    False
     """
-    named = (column is not None and column in row) or any(
-        "smiles" in _plain(cell) or _plain(cell) in _NAMES for cell in row
-    )
-    return named or (not strict and not _is_data(row, column, below))
+    return _names_structures(row, column, below) or (not strict and not _is_data(row, column, below))
 
 
 def telling_rows(rows: Sequence[list[str]], *, header: bool) -> list[list[str]]:
@@ -261,16 +282,37 @@ def _is_data(first: list[str], column: str | None, below: Sequence[list[str]] = 
     There it may be short (`CC`) or wrong (`c1cccc`): taken for a name it would be lost. Elsewhere a name such as `BBB`
     or `CNS` reads as a structure.
     """
-    if (column is not None and column in first) or any("smiles" in _plain(cell) for cell in first):
+    if _names_structures(first, column, below):
         return False
-    if any(_plain(cell) in _NAMES for cell in first):
-        return False
+    if len(first) == 1 and 2 * sum(len(row[0].split()) > 1 for row in below if row) > len(below):
+        first, below = (
+            first[0].split()[:1],
+            [row[0].split()[:1] for row in below if row],
+        )  # structures, names after them
     places = [place for place in range(len(first)) if _looks_like_structures(place, below)]
     if places and not any(first[place].strip() for place in places):
         return not _names_numbers(first, below)
     if places:
         return any(is_smiles(cell := first[place].strip()) or looks_like_smiles(cell) for place in places)
     return any(len(cell.strip()) > 2 and is_smiles(cell) for cell in first)
+
+
+def _names_structures(row: Sequence[str], column: str | None, below: Sequence[list[str]]) -> bool:
+    """Return whether a cell of a row names a column of structures.
+
+    None below it, but some below a structure beside it: then it is a remark on that (`CCO`, `SMILES unclear`). What
+    only has the word in it names none either where structures are below others.
+    """
+    if column is not None and column in row:
+        return True
+    if len(row) == 1:
+        row, below = row[0].split(), [cell.split() for cells in below for cell in cells]
+    exact = any(_plain(cell) in _NAMES for cell in row)
+    called = [place for place, cell in enumerate(row) if "smiles" in _plain(cell) or _plain(cell) in _NAMES]
+    if not called or not below or any(_holds_a_structure(place, below) for place in called):
+        return bool(called)
+    beside = [place for place, cell in enumerate(row) if len(cell.strip()) > 2 and is_smiles(cell)]
+    return (exact or not _has_structures(below)) and not any(_holds_a_structure(place, below) for place in beside)
 
 
 def _names_numbers(first: Sequence[str], below: Sequence[list[str]]) -> bool:
@@ -315,7 +357,7 @@ def find_smiles_column(column: str | None, columns: Sequence[str], rows: list[li
     )
 
 
-def _holds_a_structure(place: int, rows: list[list[str]]) -> bool:
+def _holds_a_structure(place: int, rows: Sequence[list[str]]) -> bool:
     """Return whether any cell of a column is a structure in some notation: names of molecules are none."""
     cells = [row[place].strip() for row in rows if place < len(row)]
     return any(is_smiles(cell) or cell[:6].lower() == "inchi=" or "\n" in cell for cell in cells)

@@ -109,7 +109,7 @@ def _workbook(path: Path, options: TableOptions, max_bytes: int | None) -> Table
         raise TableError("too-large", f"expected at most {max_bytes} bytes after unpacking")
     form = Form("xlsx", sheet=options.sheet or "")
     every = list(read_sheet(path, form.sheet))
-    above = rows_above(every, options.column) if options.header is None else 0
+    above = 0 if options.header is False else rows_above(every, options.column)
     grid = [row for row in every[above:] if row]
     if not grid:
         raise TableError("unreadable", "expected a header and rows, got an empty sheet")

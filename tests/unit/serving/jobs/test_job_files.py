@@ -322,6 +322,63 @@ def test_a_molecule_above_a_row_like_a_header_stays(tmp_path: Path) -> None:
     assert [row.structure for row in rows] == ["CC", "CCO", "CCN", "CCCC"]
 
 
+@pytest.mark.parametrize("header", [None, True])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Results\nSMILES\nCC\nCCO\n",
+        b"Structure;;\nID;SMILES;pIC50\na;CC;5\nb;CCO;6\n",
+        b"Structure\nID,SMILES\na,CC\nb,CCO\n",
+    ],
+)
+def test_a_title_is_no_header_though_it_is_one_word(tmp_path: Path, content: bytes, header: bool | None) -> None:
+    """Above one column or several, and whether the caller says that there is a header or not."""
+    table, rows = read(tmp_path, content, name="a.csv", header=header)
+
+    assert (table.smiles_column, [row.structure for row in rows]) == ("SMILES", ["CC", "CCO"])
+
+
+@pytest.mark.parametrize("rest", ["\nCCCCO", "\nCCCCO,ordered\nCCCCN,", "\nCC,x\nCCN,y"])
+@pytest.mark.parametrize("remark", ["SMILES unclear", "not the SMILES of May", "canonical smiles?"])
+def test_a_remark_on_the_first_molecule_makes_no_header(tmp_path: Path, remark: str, rest: str) -> None:
+    """It was taken for the title of the column of structures: the molecule was lost, and no other was read."""
+    content = f"CCOCC,{remark}{rest}\n"
+    if "," not in rest:
+        content = content.replace(",", " ")  # a name after a blank
+    _, rows = read(tmp_path, content.encode(), name="a.csv")
+
+    expected = [line.replace(",", " ").split()[0] for line in content.splitlines()]
+    assert [row.structure.split()[0] for row in rows] == expected
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.smi", "a.txt", None])
+@pytest.mark.parametrize(
+    "content", ["CCO ethanol\nCCN amine", "c1ccccc1O A-1\nCCCCN A-2\nCCCC", "A-1 CCCCO\nA-2 CCCCN", "CCCCO 5.1"]
+)
+def test_structures_and_names_are_lines_whatever_the_file_is_called(
+    tmp_path: Path, name: str | None, content: str
+) -> None:
+    """As a table of one column their first molecule was its title."""
+    _, rows = read(tmp_path, content.encode(), name=name)
+    swapped = content.startswith("A-1")
+
+    assert [row.structure for row in rows] == [line.split()[-swapped] for line in content.splitlines()]
+
+
+def test_structures_and_names_in_one_column_of_a_sheet_lose_none(tmp_path: Path) -> None:
+    """A sheet has no lines: the first cell is a molecule all the same."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for cell in ("CCO ethanol", "CCN amine", "CCCC butane"):
+        sheet.append([cell])
+    content = io.BytesIO()
+    book.save(content)
+    _, rows = read(tmp_path, content.getvalue())
+
+    assert [row.structure.split()[0] for row in rows] == ["CCO", "CCN", "CCCC"]
+
+
 @pytest.mark.parametrize(
     ("content", "columns", "structures"),
     [
