@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal
 
 from model_zoo.data.units import is_unit, unit_name
-
-Direction = Literal["higher", "lower", "none"]
 
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*(?:\([^()]*\))?[^()\[\]]*)[)\]]")
 _IN_WORDS = re.compile(r"\s*(?:in )?\bmol(?:e?s)? per lit(?:re|er)\b", re.IGNORECASE)
@@ -17,6 +14,10 @@ _CONDITION = re.compile(r"(?<![A-Za-z0-9/.])\d+(?:[.,]\d+)?[ _.]*$")
 """A number before a unit at the end says under what was measured, as in `inhibition at 10 uM` and `viability 72 h`."""
 _NO_CONDITION = re.compile(r"(?:\b|_)(?:pH[ _]?\d+(?:[._,]\d+)?|[IEAXG][CI] 50)[ _.]*$", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:%|(?:percent|pct)(?![A-Za-z]))", re.IGNORECASE)
+_PERCENT_OF = re.compile(
+    r"(?:%|(?<![a-z])(?:percent|pct))[ _]*(?:remain|inhib|control|(?:un)?bound|free|recover|viab|activity|absor|effect)",
+    re.IGNORECASE,
+)
 _MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
 _LOGARITHM = re.compile(
     r"(?<![A-Za-z])(?:(?i:log|lg)[ _.]?\(?(?:10)?\)?(?![A-Za-z0-9])|(?i:log)10(?=[A-Za-z])|(?:log|Log|lg)(?=[A-Z])"
@@ -38,11 +39,6 @@ _NO_MEASUREMENT = re.compile(
     |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_DIRECTIONS: tuple[tuple[str, Direction], ...] = (
-    (r"herg|cyp|tox|ames|dili|inhibition of herg|cytotox", "lower"),
-    (r"clint|clearance|efflux|mdr1|(?<!nr-)\ber\b|pgp|half.?effective", "lower"),
-    (r"solub|logs\b|perm|papp|caco|pampa|bioavail|half.?life|unbound|\bfu\b|hia|absor", "higher"),
-)
 
 
 def unit_in(name: str) -> tuple[str, str]:
@@ -58,7 +54,7 @@ def unit_in(name: str) -> tuple[str, str]:
     (('log10 mol/L', 'LogS'), 'pIC50', 'nM')
     >>> unit_in("-log IC50 (nM)")[0], unit_in("ln k (1/s)")[0], unit_in("log2 IC50 (nM)")[0]  # none that is known here
     ('', '', '')
-    >>> unit_in("inhibition at 10 uM")[0], unit_in("% inhibition at 10 uM")[0], unit_in("log.IC50.nM")[0]
+    >>> unit_in("inhibition at 10 uM")[0], unit_in("hERG % inhibition at 10 uM")[0], unit_in("log.IC50.nM")[0]
     ('', '%', 'log10 nM')
     """
     name = _plain(name)
@@ -74,7 +70,7 @@ def unit_in(name: str) -> tuple[str, str]:
     if not found and (match := _ENDING.search(name)) and not _is_condition(name[: match.start()]):
         written = re.sub(r"mol[_. ]?l$", "mol/L", match[1], flags=re.IGNORECASE)
         found, rest = _MOLAR.get(written.lower()) or _unit_of(written), name[: match.start()]
-    if not found and _PERCENT.match(name):
+    if not found and (_PERCENT.match(name) or _PERCENT_OF.search(name)):
         found = "%"
     potency = _POTENCY.search(rest)
     if potency and potency[1]:
@@ -135,22 +131,6 @@ def is_no_measurement(name: str) -> bool:
     [True, True, False, False]
     """
     return bool(_NO_MEASUREMENT.search(re.sub(r"[^\w]+", "_", name))) or name.startswith("Unnamed")
-
-
-def direction_of(name: str, file: str, unit: str) -> Direction:
-    """Say which way a medicinal chemist usually wants it: by the column's name and, for anti-targets, the file's.
-
-    Examples
-    --------
-    >>> direction_of("pIC50", "hERG", "pIC50"), direction_of("pKi", "EGFR", "pKi"), direction_of("x", "", "")
-    ('lower', 'higher', 'none')
-    """
-    for pattern, direction in _DIRECTIONS:
-        if re.search(pattern, name, re.IGNORECASE):
-            return direction
-    if re.search(r"herg|cyp", file, re.IGNORECASE):
-        return "lower"
-    return "higher" if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit) else "none"
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_zoo.data.assays.names_of_columns import direction_of, is_potency_kind, unit_in
+from model_zoo.data.assays.directions import direction_of
+from model_zoo.data.assays.names_of_columns import is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value, classes_in
 from model_zoo.data.assays.units_of_columns import UNKNOWN, units_of

@@ -17,6 +17,8 @@ from model_zoo.data.assays.names_of_columns import unit_in
         ),
         *((name, "pIC50") for name in ("-log10 IC50 (M)", "\u2212log IC50 (M)", "neg log IC50 (mol/L)", "-logIC50")),
         *((name, "pKi") for name in ("pKi", "-logKi", "negative_log_Ki (M)")),
+        *((name, "%") for name in ("% inhibition", "CYP3A4 % remaining", "hERG_pct_inhibition", "HSA percent bound")),
+        *((name, "") for name in ("inhibition at 10 uM", "percentile rank", "80% confluence")),
         # A logarithm of another base or sign has no unit here: the owner of the file is asked.
         *((name, "") for name in ("-log IC50 (nM)", "neg log EC50 [uM]", "-logS (mol/L)", "ln Ki (nM)", "lnKi (nM)")),
         # Words that only begin or end like one.
