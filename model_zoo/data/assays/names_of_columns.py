@@ -15,7 +15,7 @@ _CONDITION = re.compile(r"(?<![A-Za-z0-9/.])\d+(?:[.,]\d+)?[ _.]*$")
 _NO_CONDITION = re.compile(r"(?:\b|_)(?:pH[ _]?\d+(?:[._,]\d+)?|[IEAXG][CI] 50)[ _.]*$", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:%|(?:percent|pct)(?![A-Za-z]))", re.IGNORECASE)
 _PERCENT_OF = re.compile(
-    r"(?:%|(?<![a-z])(?:percent|pct))[ _]*(?:remain|inhib|control|(?:un)?bound|free|recover|viab|activity|absor|effect)",
+    r"(?:%|(?<![a-z])(?:percent|pct))[ _]*(?:remain|inhib|control|(?:un)?bound|free|recover|viab|activ|absor|effect)",
     re.IGNORECASE,
 )
 _MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
