@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence, Set
 from contextlib import closing
 from typing import Annotated
 
@@ -59,7 +60,10 @@ class CalibrationDecision(Struct, frozen=True, forbid_unknown_fields=True):
     since: Annotated[
         float, Meta(ge=0, description="Values that came before do not count; seconds since 1970, not in the future.")
     ] = 0.0
-    without: Annotated[list[str], Meta(max_length=100, description="Ids of keys whose values do not count.")] = []
+    without: Annotated[
+        list[str],
+        Meta(max_length=100, description="Ids of keys whose values do not count; each has sent some, see `callers`."),
+    ] = []
 
 
 @get(
@@ -130,11 +134,23 @@ def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> C
         raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
     try:
         with closing(PredictionLog(engine.prediction_logger.folder)) as record:
+            senders = {row.caller for row in record.measurements(name)}.union(record.decision(name).without)
+            _require_senders(data.without, senders)
             record.decide(name, Decision(data.active, data.since, tuple(data.without)), by, time.time())
     except StoreError as error:
         raise _unavailable("written") from error
     engine.recalibrator.look()
     return _calibration(engine, name)
+
+
+def _require_senders(without: Sequence[str], senders: Set[str]) -> None:
+    """Refuse an id that sent nothing: with a slip in it, the values that were meant would go on counting."""
+    if unknown := sorted(set(without) - senders):
+        known = ", ".join(map(repr, sorted(senders))) or "none sent any"
+        raise ProblemError(
+            "invalid-request",
+            f"without: expected ids of keys that sent values of this endpoint ({known}), got {unknown[0]!r}",
+        )
 
 
 def _unavailable(what: str) -> ProblemError:

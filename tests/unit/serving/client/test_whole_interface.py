@@ -193,9 +193,12 @@ def call_everything(client: Client, folder: Path) -> None:
 
     measured = {"smiles": "CCO", "endpoint": "solubility_logs", "value": 1.1, "name": "one", "relation": "<"}
     assert client.feedback([measured])["stored"] == 1
+    with pytest.raises(ServiceError, match="expected ids of keys that sent values of this endpoint .*, got 'abc'"):
+        client.calibrate("solubility_logs", without=["abc"])
+    assert not client.calibrate("solubility_logs", active=False, since=1.5, without=[""]).active
+    assert client.calibration("solubility_logs").without == [""]
     assert client.withdraw("solubility_logs", ["one", "two"]) == measuring.Withdrawal(["one"], ["two"])
-    assert not client.calibrate("solubility_logs", active=False, since=1.5, without=["abc"]).active
-    assert client.calibration("solubility_logs").without == ["abc"]
+    assert client.calibrate("solubility_logs", without=[""]).active
     assert client.calibrate("solubility_logs").active
 
     job = client.submit_file(
