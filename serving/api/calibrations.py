@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import Annotated
 
@@ -143,9 +143,9 @@ def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> C
     return _calibration(engine, name)
 
 
-def _require_senders(without: Sequence[str], senders: Set[str]) -> None:
+def _require_senders(without: Sequence[str], senders: Collection[str]) -> None:
     """Refuse an id that sent nothing: with a slip in it, the values that were meant would go on counting."""
-    if unknown := sorted(set(without) - senders):
+    if unknown := sorted(set(without).difference(senders)):
         known = ", ".join(map(repr, sorted(senders))) or "none sent any"
         raise ProblemError(
             "invalid-request",

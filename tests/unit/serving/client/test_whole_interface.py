@@ -193,7 +193,7 @@ def call_everything(client: Client, folder: Path) -> None:
 
     measured = {"smiles": "CCO", "endpoint": "solubility_logs", "value": 1.1, "name": "one", "relation": "<"}
     assert client.feedback([measured])["stored"] == 1
-    with pytest.raises(ServiceError, match="expected ids of keys that sent values of this endpoint .*, got 'abc'"):
+    with pytest.raises(ServiceError, match=r"expected ids of keys that sent values of this endpoint .*, got 'abc'"):
         client.calibrate("solubility_logs", without=["abc"])
     assert not client.calibrate("solubility_logs", active=False, since=1.5, without=[""]).active
     assert client.calibration("solubility_logs").without == [""]
