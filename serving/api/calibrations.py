@@ -144,7 +144,7 @@ def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> C
 
 
 def _require_senders(without: Sequence[str], senders: Collection[str]) -> None:
-    """Refuse an id that sent nothing: with a slip in it, the values that were meant would go on counting."""
+    """Refuse an id that sent nothing: with a slip in it, the values that were meant would still count."""
     if unknown := sorted(set(without).difference(senders)):
         known = ", ".join(map(repr, sorted(senders))) or "none sent any"
         raise ProblemError(

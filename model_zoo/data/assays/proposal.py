@@ -17,7 +17,7 @@ from model_zoo.data.assays.directions import direction_of
 from model_zoo.data.assays.names_of_columns import is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value, classes_in
-from model_zoo.data.assays.units_of_columns import UNKNOWN, units_of
+from model_zoo.data.assays.units_of_columns import UNKNOWN, is_molar, stated_unit, units_of
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
@@ -26,6 +26,8 @@ from model_zoo.type_aliases import Json
 
 DECADES = 100.0
 """Positive values that span more than this factor are trained on as logarithms."""
+FEW = 0.2
+"""Where more than this share is zero or negative, as in an inhibition, nobody expects logarithms."""
 MAX_NAME = 60
 _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
@@ -119,6 +121,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         if value.labels:
             _add_labels(value, each)
         else:
+            _note_negative(value, stated_unit(meant, roles, value, answers.where), unit, each)
             _add_value_rules(meant, value, unit, each)
         # The absolute error: a few wild values of an assay would decide the squared one, and blends that aim at it do
         # better on a programme's new clusters and scaffolds (docs/programmes.md).
@@ -270,6 +273,20 @@ def _ask_classes(value: Value, made: Proposal) -> None:
         )
 
 
+def _note_negative(value: Value, stated: str, unit: str, made: Proposal) -> None:
+    """Say what becomes of numbers below zero in a unit of amounts, which the column states."""
+    negative = [number for number in value.numerals.values if number < 0]
+    if not negative or not is_molar(stated):
+        return
+    what = (
+        f"{len(negative)} of {len(value.numerals.values)} numbers below zero, such as {negative[0]:g}, as no amount is"
+    )
+    if unit == UNKNOWN:
+        made.why["unit"] = f"stated is {stated}, with {what}. If all are logarithms, say --unit 'log10 {stated}'"
+    else:
+        made.why["source_unit" if "source_unit" in made.content else "unit"] = f"with {what}: they are left out"
+
+
 def _add_labels(value: Value, made: Proposal) -> None:
     labels = {text: label for text, label in (value.labels or {}).items() if text not in ("0", "1", "0.0", "1.0")}
     if labels:
@@ -291,10 +308,23 @@ def _add_value_rules(table: WholeTable, value: Value, unit: str, made: Proposal)
         )
     if curation:
         made.content["curation"] = curation
-    positive = numbers and min(numbers) > 0
-    if positive and not is_logarithmic(unit) and max(numbers) > DECADES * min(numbers):
+    amounts = [number for number in numbers if number > 0]
+    if not amounts or is_logarithmic(unit) or max(amounts) <= DECADES * min(amounts):
+        return
+    span = f"positive values from {min(amounts):g} to {max(amounts):g}"
+    rest = len(numbers) - len(amounts)
+    if rest > FEW * len(numbers):
+        return
+    if rest:
+        made.content["transform"] = "identity"
+        made.why["transform"] = (
+            f"{rest} of {len(numbers)} numbers are {'0' if min(numbers) == 0 else '0 or less'}, which has no "
+            f"logarithm. `log10` suits the {span}, and leaves them out; to keep them, write what they mean, such as "
+            f"<{min(amounts):g}"
+        )
+    else:
         made.content["transform"] = "log10"
-        made.why["transform"] = f"positive values from {min(numbers):g} to {max(numbers):g}"
+        made.why["transform"] = span
 
 
 def _task_words(value: Value, table: WholeTable) -> str:

@@ -6,6 +6,7 @@ Does not belong here: asking where the evidence is divided (see `proposal.py`), 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ _NO_POTENCY = re.compile(
     r"solub|perm|papp|clint|clear|half|bound|inhibition|inh\b|viab|remain|recover|cmax", re.IGNORECASE
 )
 """Names of what is no potency, whatever its file is called."""
+MOST_DECADES = 20.0
+"""No logarithm of an amount in any unit is above this."""
 _MOLAR = {"M", "mM", "uM", "nM", "pM", "fM", "mol/L", "mmol/L", "umol/L", "nmol/L", "pmol/L"}
 
 
@@ -46,7 +49,24 @@ def units_of(
     tuple of str
         The endpoint's unit, `unknown` where nothing says it; and the file's unit, empty where it is the same.
     """
-    unit = given or value.unit
+    unit = given or stated_unit(table, roles, value, where)
+    numbers = [number for number in value.numerals.values if not math.isnan(number)]
+    if given is None and unit in _MOLAR and numbers and min(numbers) < 0 and max(numbers) <= MOST_DECADES:
+        unit = ""  # no concentration is negative: they may be logarithms, which the name keeps to itself
+    if not unit:
+        return UNKNOWN, ""
+    hints = _names(value, where)
+    if not _NO_POTENCY.search(value.name) and (len(roles.values) == 1 or _NAMELESS.match(value.name)):
+        hints += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
+    potency = next(
+        filter(None, map(potency_kind, hints)), "IC50" if value.units and _NAMELESS.match(value.name) else ""
+    )
+    return (f"p{potency}", unit) if potency and unit in _MOLAR else (unit, "")
+
+
+def stated_unit(table: WholeTable, roles: Roles, value: Value, where: Sequence[tuple[str, str]]) -> str:
+    """Return the unit that the column, another one or the cells state; empty where none does. See `units_of`."""
+    unit = value.unit
     if not unit and value.units:
         texts = [unit_name(text) for text in table.column(value.units) if is_unit(text)]
         unit = max(dict.fromkeys(texts), key=texts.count)
@@ -56,18 +76,17 @@ def units_of(
         unit = unit_name(same.pop())  # one that converts into no other, and the same in all rows
     if not unit and (inside := [inner for cell in table.column(value.name) if (inner := split_unit(cell)[1])]):
         unit = max(dict.fromkeys(inside), key=inside.count)
-    names = [value.name, value.below, *(text for _, text in where)]
-    kind = next(filter(None, (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in names)), None)
+    kinds = (re.search(r"log ?(s|bb|d|p)\b", name, re.IGNORECASE) for name in _names(value, where))
+    kind = next(filter(None, kinds), None)
     if not unit and kind and not is_negative_logarithm(value.name):
         unit = {"s": "log10 mol/L", "bb": "logBB", "d": "log D", "p": "log P"}[kind[1].lower()]
-    if unit in _MOLAR and given is None and any(number < 0 for number in value.numerals.values):
-        unit = ""  # no concentration is negative: it may be a logarithm that the name keeps to itself
-    if not unit:
-        return UNKNOWN, ""
-    hints = list(names)
-    if not _NO_POTENCY.search(value.name) and (len(roles.values) == 1 or _NAMELESS.match(value.name)):
-        hints += [*(text for texts in roles.choosing.values() for text in texts), table.path.name]
-    potency = next(
-        filter(None, map(potency_kind, hints)), "IC50" if value.units and _NAMELESS.match(value.name) else ""
-    )
-    return (f"p{potency}", unit) if potency and unit in _MOLAR else (unit, "")
+    return unit
+
+
+def is_molar(unit: str) -> bool:
+    """Return whether a unit is one of concentrations in moles."""
+    return unit in _MOLAR
+
+
+def _names(value: Value, where: Sequence[tuple[str, str]]) -> list[str]:
+    return [value.name, value.below, *(text for _, text in where)]

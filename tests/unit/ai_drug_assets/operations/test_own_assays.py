@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,44 @@ def test_guesses_are_made_from_the_rows_that_are_meant(home: Path, command: Comm
     raw = read_source(read_config(home / "configs" / "endpoints" / "both.yaml", Endpoint).source, ROOT)
     assert list(raw["unit"]) == ["nM", "", "nM", ""]
     assert content(home, "both")["source_unit"] == "uM"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "unit", "said"),
+    [
+        ("12,-5,300", "pIC50", "as no amount is: they are left out"),
+        ("1.2,-0.3,3.1", "unknown", "say --unit 'log10 nM'"),
+    ],
+)
+def test_negative_amounts_are_mistakes_or_logarithms(
+    home: Path, command: Command, numbers: str, unit: str, said: str
+) -> None:
+    """Beside 300 nM, -5 is a mistake; where all could be logarithms, the unit of the heading is not believed."""
+    rows = "".join(f"{'C' * (place + 1)},{number}\n" for place, number in enumerate(numbers.split(",")))
+    done = command("endpoint", "new", file(home, f"smiles,IC50 (nM)\n{rows}"), "--yes", "--name", "ic50")
+
+    assert (content(home, "ic50")["unit"], said in done.output) == (unit, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("numbers", "transform"),
+    [
+        (range(1, 500, 3), "log10"),
+        ((0, *range(1, 500, 3)), "identity"),
+        ((-2, 0, *range(1, 500, 3)), "identity"),
+        (range(-250, 250, 3), None),
+        ((0, *range(400, 500)), None),
+    ],
+)
+def test_what_has_no_logarithm_is_named(
+    home: Path, command: Command, numbers: Sequence[int], transform: str | None
+) -> None:
+    """One zero in a column of amounts turned the scale of all; where many are none, nobody expects logarithms."""
+    rows = "".join(f"{'C' * (place + 1)},{number}\n" for place, number in enumerate(numbers))
+    done = command("endpoint", "new", file(home, f"smiles,CLint (uL/min/mg)\n{rows}"), "--yes", "--name", "clint")
+
+    assert content(home, "clint").get("transform") == transform
+    assert ("which has no logarithm" in done.output) == (transform == "identity")
 
 
 def test_guesses_are_shown_and_written_only_when_they_are_taken(home: Path, command: Command) -> None:
