@@ -6,6 +6,7 @@ until somebody answers it.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -26,6 +27,8 @@ from model_zoo.type_aliases import Json
 
 DECADES = 100.0
 """Positive values that span more than this factor are trained on as logarithms."""
+MANY = 20
+"""So many amounts of an assay span decades."""
 FEW = 0.2
 """Where more than this share is zero or negative, as in an inhibition, nobody expects logarithms."""
 MAX_NAME = 60
@@ -121,7 +124,7 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         if value.labels:
             _add_labels(value, each)
         else:
-            _note_negative(value, stated_unit(meant, roles, value, answers.where), unit, each)
+            _note_doubts(value, stated_unit(meant, roles, value, answers.where), unit, each)
             _add_value_rules(meant, value, unit, each)
         # The absolute error: a few wild values of an assay would decide the squared one, and blends that aim at it do
         # better on a programme's new clusters and scaffolds (docs/programmes.md).
@@ -273,18 +276,23 @@ def _ask_classes(value: Value, made: Proposal) -> None:
         )
 
 
-def _note_negative(value: Value, stated: str, unit: str, made: Proposal) -> None:
-    """Say what becomes of numbers below zero in a unit of amounts, which the column states."""
-    negative = [number for number in value.numerals.values if number < 0]
-    if not negative or not is_molar(stated):
+def _note_doubts(value: Value, stated: str, unit: str, made: Proposal) -> None:
+    """Say where numbers do not look like the amounts that the column states: below zero, or within a few units."""
+    numbers = [number for number in value.numerals.values if not math.isnan(number)]
+    if not numbers or not is_molar(stated):
         return
-    what = (
-        f"{len(negative)} of {len(value.numerals.values)} numbers below zero, such as {negative[0]:g}, as no amount is"
-    )
-    if unit == UNKNOWN:
-        made.why["unit"] = f"stated is {stated}, with {what}. If all are logarithms, say --unit 'log10 {stated}'"
-    else:
-        made.why["source_unit" if "source_unit" in made.content else "unit"] = f"with {what}: they are left out"
+    key, negative = "source_unit" if "source_unit" in made.content else "unit", [each for each in numbers if each < 0]
+    what = f"{len(negative)} of {len(numbers)} numbers below zero, as no amount is"
+    fractions = sum(not number.is_integer() for number in numbers)
+    if negative and unit == UNKNOWN:
+        made.why[key] = f"stated is {stated}, with {what}. If all are logarithms, say --unit 'log10 {stated}'"
+    elif negative:
+        made.why[key] = f"with {what}: they are left out"
+    elif 2 * fractions > len(numbers) >= MANY and POTENCY_RANGE[0] <= min(numbers) and max(numbers) <= POTENCY_RANGE[1]:
+        made.why[key] = (
+            f"though all {len(numbers)} numbers are between {min(numbers):g} and {max(numbers):g}, as few amounts are. "
+            f"If they are negative logarithms, say --unit pIC50 (or pKi, ...)"
+        )
 
 
 def _add_labels(value: Value, made: Proposal) -> None:

@@ -150,7 +150,7 @@ def test_guesses_are_made_from_the_rows_that_are_meant(home: Path, command: Comm
         ("1.2,-0.3,3.1", "unknown", "say --unit 'log10 nM'"),
     ],
 )
-def test_negative_amounts_are_mistakes_or_logarithms(
+def test_amounts_that_do_not_look_like_some_are_named(
     home: Path, command: Command, numbers: str, unit: str, said: str
 ) -> None:
     """Beside 300 nM, -5 is a mistake; where all could be logarithms, the unit of the heading is not believed."""
