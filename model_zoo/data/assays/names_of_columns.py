@@ -36,7 +36,13 @@ _NO_MEASUREMENT = re.compile(
     |rotatable|rings?|heavy|atoms|qed|ro5|violations|lipinski|molregno|cid|sid|aid|tid|year|index|row|confidence|pubmed
     |doi|src|well|plate|batch|replicates?|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
     |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids|ligand_efficiency|bei|sei|lle|max_phase|duplicates?|flag|pubchem_activity_score
-    |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area)(\b|_|$)""",
+    |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area
+    |c_?logd[\d_]*|x_?logp\d|s_?logp|mol_?logp|fsp3|fraction_?csp3|num(ber)?_?(h_?(acc|don)|rot|arom|aliph|hetero|ring)\w*
+    |(chiral|stereo)_?(cent(er|re)|atom)s?|formal_charge|monoisotopic_?mass|exact_?mol_?wt|docking(_score)?|cns_mpo|mpo(_score)?
+    |property_forecast_index|tanimoto|similarity|z_?(prime|factor)|curve_?class\d*|rsq|yield|prediction
+    |([ieaxg][ci]_?50|k[id])_?(lower|upper|low|high|min|max))(\b|_|$)
+    |^_*(le|lipe|fq|nh|top|bottom|column|run|m_z|charge|rank|lot|vial|position|week|priority|selected|signal|background|rfu|rlu
+    |price|sp3|pfi|amount(_[munµ]?(g|mol|l))?)_*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_zoo.data.assays.names_of_columns import unit_in
+from model_zoo.data.assays.names_of_columns import is_no_measurement, unit_in
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,29 @@ from model_zoo.data.assays.names_of_columns import unit_in
 def test_a_logarithm_is_one_with_its_sign_and_base(name: str, unit: str) -> None:
     """However it is written, and never by half a word."""
     assert unit_in(name)[0] == unit
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cLogD7.4", "XLogP3", "SlogP", "MolLogP", "NumHAcceptors", "NumRotatableBonds", "FractionCSP3",
+        "Chiral centers", "Amount (mg)", "Formal charge", "Docking score", "CNS MPO",
+        "Z-factor", "Curve Class2", "IC50 lower", "EC50_upper",
+        "Ki max", "LE", "LipE", "nH", "Top", "Rank", "Lot", "Vial", "Tanimoto", "Yield (%)", "model prediction", "m/z",
+    ],
+)  # fmt: skip
+def test_what_a_file_holds_beside_measurements_is_none(name: str) -> None:
+    """Descriptors, fits, bookkeeping: each became an endpoint of its own."""
+    assert is_no_measurement(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "IC50", "max inhibition", "Emax (%)", "Cmax", "half-life", "LogD", "logD7.4", "pKa", "hERG", "Ki", "Tm shift",
+        "Position effect", "amount remaining", "runaway", "NH2-terminal activity", "surcharge", "allotment",
+    ],
+)  # fmt: skip
+def test_a_measurement_is_not_excluded_for_a_part_of_its_name(name: str) -> None:
+    """A word that only begins or ends like one of those."""
+    assert not is_no_measurement(name)
