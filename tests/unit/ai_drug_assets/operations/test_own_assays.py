@@ -22,7 +22,7 @@ from ai_drug_assets import settings as places
 from ai_drug_assets.cli import aidrug
 from ai_drug_assets.execution import runner
 from ai_drug_assets.execution.progress import Lines
-from ai_drug_assets.operations import panels
+from ai_drug_assets.operations import own_assays, panels
 from ai_drug_assets.planning.catalog import load_catalog
 from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.settings import Settings
@@ -143,11 +143,31 @@ def test_guesses_are_made_from_the_rows_that_are_meant(home: Path, command: Comm
     assert content(home, "both")["source_unit"] == "uM"
 
 
+@pytest.mark.parametrize("rows", [1_999, 2_000])
+def test_the_embedding_competes_by_size(
+    home: Path, command: Command, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Where an endpoint has many values; not beside joint models, which read it, nor where it is not there."""
+    values = "".join(f"{'C' * (row % 90 + 1)}O,{row % 7}.{row}\n" for row in range(rows))
+    path = file(home, f"smiles,logD\n{values}")
+    assert command("endpoint", "new", path, "--yes", "--name", "big").exit_code == 0
+    with monkeypatch.context() as other:
+        other.setattr(own_assays, "find_spec", lambda package: None)
+        assert command("endpoint", "new", path, "--yes", "--name", "not_installed").exit_code == 0
+    (home / "configs" / "models" / "minimol.yaml").unlink()
+    assert command("endpoint", "new", path, "--yes", "--name", "without").exit_code == 0
+
+    assert content(home, "big").get("models") == (["default", "minimol"] if rows == 2_000 else None)
+    assert "models" not in content(home, "without")
+    assert "models" not in content(home, "not_installed")
+
+
 @pytest.mark.parametrize(
     ("numbers", "unit", "said"),
     [
         ("12,-5,300", "pIC50", "as no amount is: they are left out"),
         ("1.2,-0.3,3.1", "unknown", "say --unit 'log10 nM'"),
+        (",".join(f"{4 + place / 7:.2f}" for place in range(25)), "pIC50", "If they are negative logarithms"),
     ],
 )
 def test_amounts_that_do_not_look_like_some_are_named(
