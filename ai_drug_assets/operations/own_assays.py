@@ -26,7 +26,8 @@ from model_zoo.data.assays.roles import Roles, find_roles
 from model_zoo.data.assays.whole_table import LOOKED_AT, WholeTable, read_whole
 from model_zoo.data.assays.yaml_text import as_one_yaml, as_yaml
 from model_zoo.data.tables.fault import TableError
-from model_zoo.data.tables.guessing import TableOptions, is_smiles
+from model_zoo.data.tables.guessing import TableOptions
+from model_zoo.data.tables.structure_cells import is_smiles
 from model_zoo.errors import ConfigError, DataError, StoreError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.yaml_removal import without_key

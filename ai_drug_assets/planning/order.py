@@ -12,6 +12,7 @@ fails would take it down; and the service apart from the champions: whether it c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -116,7 +117,8 @@ class Order:
             if self._phases[key] == FIRST and key in self._todo
             for made in self._with_upstream(key)
         }
-        return sum(self.estimates.seconds(self.catalog.nodes[key]) for key in keys)
+        # Exact: rounded, a sum over a set hangs on the order of its hashes, and would decide between equals.
+        return math.fsum(self.estimates.seconds(self.catalog.nodes[key]) for key in keys)
 
     def _with_upstream(self, key: str) -> list[str]:
         """Return an asset with what is left to make of all that it is made from."""

@@ -6,7 +6,6 @@ until somebody answers it.
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -15,22 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.data.assays.directions import direction_of
+from model_zoo.data.assays.doubts import doubt_about
 from model_zoo.data.assays.names_of_columns import is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value, classes_in
-from model_zoo.data.assays.units_of_columns import UNKNOWN, is_molar, stated_unit, units_of
+from model_zoo.data.assays.scales import scale_of
+from model_zoo.data.assays.units_of_columns import UNKNOWN, stated_unit, units_of
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
-from model_zoo.data.units import is_logarithmic, is_unit, sign_before, split_unit, unit_name
+from model_zoo.data.units import is_unit, sign_before, split_unit, unit_name
 from model_zoo.type_aliases import Json
 
-DECADES = 100.0
-"""Positive values that span more than this factor are trained on as logarithms."""
-MANY = 20
-"""So many amounts of an assay span decades."""
-FEW = 0.2
-"""Where more than this share is zero or negative, as in an inhibition, nobody expects logarithms."""
 MAX_NAME = 60
 _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
@@ -124,7 +119,8 @@ def propose(table: WholeTable, roles: Roles, file: str, answers: Answers) -> lis
         if value.labels:
             _add_labels(value, each)
         else:
-            _note_doubts(value, stated_unit(meant, roles, value, answers.where), unit, each)
+            if doubt := doubt_about(value.numerals.values, stated_unit(meant, roles, value, answers.where), unit):
+                each.why["source_unit" if source_unit else "unit"] = doubt
             _add_value_rules(meant, value, unit, each)
         # The absolute error: a few wild values of an assay would decide the squared one, and blends that aim at it do
         # better on a programme's new clusters and scaffolds (docs/programmes.md).
@@ -276,25 +272,6 @@ def _ask_classes(value: Value, made: Proposal) -> None:
         )
 
 
-def _note_doubts(value: Value, stated: str, unit: str, made: Proposal) -> None:
-    """Say where numbers do not look like the amounts that the column states: below zero, or within a few units."""
-    numbers = [number for number in value.numerals.values if not math.isnan(number)]
-    if not numbers or not is_molar(stated):
-        return
-    key, negative = "source_unit" if "source_unit" in made.content else "unit", [each for each in numbers if each < 0]
-    what = f"{len(negative)} of {len(numbers)} numbers below zero, as no amount is"
-    fractions = sum(not number.is_integer() for number in numbers)
-    if negative and unit == UNKNOWN:
-        made.why[key] = f"stated is {stated}, with {what}. If all are logarithms, say --unit 'log10 {stated}'"
-    elif negative:
-        made.why[key] = f"with {what}: they are left out"
-    elif 2 * fractions > len(numbers) >= MANY and POTENCY_RANGE[0] <= min(numbers) and max(numbers) <= POTENCY_RANGE[1]:
-        made.why[key] = (
-            f"though all {len(numbers)} numbers are between {min(numbers):g} and {max(numbers):g}, as few amounts are. "
-            f"If they are negative logarithms, say --unit pIC50 (or pKi, ...)"
-        )
-
-
 def _add_labels(value: Value, made: Proposal) -> None:
     labels = {text: label for text, label in (value.labels or {}).items() if text not in ("0", "1", "0.0", "1.0")}
     if labels:
@@ -316,23 +293,9 @@ def _add_value_rules(table: WholeTable, value: Value, unit: str, made: Proposal)
         )
     if curation:
         made.content["curation"] = curation
-    amounts = [number for number in numbers if number > 0]
-    if not amounts or is_logarithmic(unit) or max(amounts) <= DECADES * min(amounts):
-        return
-    span = f"positive values from {min(amounts):g} to {max(amounts):g}"
-    rest = len(numbers) - len(amounts)
-    if rest > FEW * len(numbers):
-        return
-    if rest:
-        made.content["transform"] = "identity"
-        made.why["transform"] = (
-            f"{rest} of {len(numbers)} numbers are {'0' if min(numbers) == 0 else '0 or less'}, which has no "
-            f"logarithm. `log10` suits the {span}, and leaves them out; to keep them, write what they mean, such as "
-            f"<{min(amounts):g}"
-        )
-    else:
-        made.content["transform"] = "log10"
-        made.why["transform"] = span
+    transform, why = scale_of(numbers, unit)
+    if transform:
+        made.content["transform"], made.why["transform"] = transform, why
 
 
 def _task_words(value: Value, table: WholeTable) -> str:

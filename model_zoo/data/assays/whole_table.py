@@ -13,15 +13,8 @@ from model_zoo.data.source_files import ENCODINGS
 from model_zoo.data.tables.delimited import read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS, TEXT_FORMATS, Form, delimiter_of
-from model_zoo.data.tables.guessing import (
-    TableOptions,
-    declared_delimiter,
-    find_smiles_column,
-    guess_format,
-    is_header,
-    rows_above,
-    telling_rows,
-)
+from model_zoo.data.tables.guessing import TableOptions, declared_delimiter, find_smiles_column, guess_format
+from model_zoo.data.tables.headers import is_header, rows_above, telling_rows
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.reading import read_grid, read_head
 from model_zoo.data.tables.sdf import blocks_of_records, property_names, read_sdf

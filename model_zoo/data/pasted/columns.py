@@ -16,16 +16,10 @@ from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.data.pasted.notation import Notation, recognise, unquoted
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import DELIMITERS
-from model_zoo.data.tables.guessing import (
-    SAMPLE_ROWS,
-    SHORT,
-    find_smiles_column,
-    is_header,
-    looks_like_smiles,
-    names_come_first,
-    rows_above,
-)
+from model_zoo.data.tables.guessing import find_smiles_column
+from model_zoo.data.tables.headers import SAMPLE_ROWS, is_header, rows_above
 from model_zoo.data.tables.names import unique
+from model_zoo.data.tables.structure_cells import SHORT, looks_like_smiles, names_come_first
 
 _BULLET = re.compile(r"^\s*(?:\(?\d{1,5}[.):]|[-*•◦·\u2013\u2014])\s+")
 _NAMES = (

@@ -13,8 +13,8 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import EXTENSION, Limits
 from model_zoo.chemistry.standardisation import cxsmiles
 from model_zoo.data.pasted import drug_names
-from model_zoo.data.tables.guessing import looks_like_smiles
 from model_zoo.data.tables.row import Row
+from model_zoo.data.tables.structure_cells import looks_like_smiles
 
 MOST_CHARACTERS = 2000 * EXTENSION
 """Longer texts are not looked at."""

@@ -9,8 +9,8 @@ from itertools import islice
 
 from model_zoo.chemistry.standardisation.cxsmiles import split_line
 from model_zoo.data.tables.fault import TableError
-from model_zoo.data.tables.guessing import is_smiles
 from model_zoo.data.tables.row import Row
+from model_zoo.data.tables.structure_cells import is_smiles
 from model_zoo.data.tables.text import MAX_ROW_CHARACTERS
 
 _TITLES = ("smiles", "smi")

@@ -17,20 +17,12 @@ from model_zoo.data.tables.columnar import read_parquet
 from model_zoo.data.tables.delimited import read_cells, read_delimited, read_smiles_lines
 from model_zoo.data.tables.fault import TableError
 from model_zoo.data.tables.form import TEXT_FORMATS, Form, Format
-from model_zoo.data.tables.guessing import (
-    SAMPLE_ROWS,
-    TableOptions,
-    find_smiles_column,
-    guess_format,
-    guess_layout,
-    is_header,
-    names_come_first,
-    rows_above,
-    telling_rows,
-)
+from model_zoo.data.tables.guessing import TableOptions, find_smiles_column, guess_format, guess_layout
+from model_zoo.data.tables.headers import SAMPLE_ROWS, is_header, rows_above, telling_rows
 from model_zoo.data.tables.names import numbered, unique
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.sdf import MAX_COLUMNS, TITLE, property_names, read_sdf_rows
+from model_zoo.data.tables.structure_cells import names_come_first
 from model_zoo.data.tables.text import (
     HEAD_BYTES,
     OLE,
