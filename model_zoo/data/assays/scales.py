@@ -9,7 +9,7 @@ from model_zoo.data.units import is_logarithmic
 DECADES = 100.0
 """Positive values that span more than this factor are trained on as logarithms."""
 FEW = 0.2
-"""Where more than this share is zero or negative, as in an inhibition, nobody expects logarithms."""
+"""Where more than this share is zero, nobody expects logarithms; nor where any number is negative."""
 
 
 def scale_of(numbers: Sequence[float], unit: str) -> tuple[str, str]:
@@ -25,12 +25,12 @@ def scale_of(numbers: Sequence[float], unit: str) -> tuple[str, str]:
     amounts = [number for number in numbers if number > 0]
     rest = len(numbers) - len(amounts)
     spans = amounts and max(amounts) > DECADES * min(amounts)
-    if not spans or is_logarithmic(unit) or rest > FEW * len(numbers):
+    if not spans or is_logarithmic(unit) or min(numbers) < 0 or rest > FEW * len(numbers):
         return "", ""
     span = f"positive values from {min(amounts):g} to {max(amounts):g}"
     if not rest:
         return "log10", span
     return "identity", (
-        f"{rest} of {len(numbers)} numbers are {'0' if min(numbers) == 0 else '0 or less'}, which has no logarithm. "
+        f"{rest} of {len(numbers)} numbers are 0, which has no logarithm. "
         f"`log10` suits the {span}, and leaves them out; to keep them, write what they mean, such as <{min(amounts):g}"
     )
