@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Annotated
 
@@ -134,8 +134,8 @@ def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> C
         raise ProblemError("record-off", "the service keeps no live record: AIDRUG_RECORD is off")
     try:
         with closing(PredictionLog(engine.prediction_logger.folder)) as record:
-            senders = {row.caller for row in record.measurements(name)}.union(record.decision(name).without)
-            _require_senders(data.without, senders)
+            if data.without:
+                _require_senders(data.without, name, record)
             record.decide(name, Decision(data.active, data.since, tuple(data.without)), by, time.time())
     except StoreError as error:
         raise _unavailable("written") from error
@@ -143,9 +143,10 @@ def _decided(engine: Engine, name: str, data: CalibrationDecision, by: str) -> C
     return _calibration(engine, name)
 
 
-def _require_senders(without: Sequence[str], senders: Collection[str]) -> None:
+def _require_senders(without: Sequence[str], name: str, record: PredictionLog) -> None:
     """Refuse an id that sent nothing: with a slip in it, the values that were meant would still count."""
-    if unknown := sorted(set(without).difference(senders)):
+    senders = {row.caller for row in record.measurements(name)}.union(record.decision(name).without)
+    if unknown := sorted(set(without) - senders):
         known = ", ".join(map(repr, sorted(senders))) or "none sent any"
         raise ProblemError(
             "invalid-request",

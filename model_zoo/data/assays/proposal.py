@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.data.assays.directions import direction_of
-from model_zoo.data.assays.doubts import doubt_about
+from model_zoo.data.assays.doubts import HIGHEST, LOWEST, doubt_about
 from model_zoo.data.assays.names_of_columns import is_potency_kind, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value, classes_in
@@ -29,7 +29,7 @@ from model_zoo.type_aliases import Json
 MAX_NAME = 60
 _ENCODING_NAMES = {codec: name for name, codec in ENCODINGS.items()}
 _DELIMITER_NAMES = {sign: name for name, sign in DELIMITERS.items()}
-POTENCY_RANGE = [2, 13]
+POTENCY_RANGE = [LOWEST, HIGHEST]
 
 
 @dataclass

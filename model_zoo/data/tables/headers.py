@@ -100,10 +100,8 @@ def is_molecule(first: list[str], column: str | None, below: Sequence[list[str]]
     if names_structures(first, column, below):
         return False
     if len(first) == 1 and 2 * sum(len(row[0].split()) > 1 for row in below if row) > len(below):
-        first, below = (
-            first[0].split()[:1],
-            [row[0].split()[:1] for row in below if row],
-        )  # structures, names after them
+        # Structures, and names after them.
+        first, below = first[0].split()[:1], [row[0].split()[:1] for row in below if row]
     places = [place for place in range(len(first)) if looks_like_structures(place, below)]
     if places and not any(first[place].strip() for place in places):
         return not _names_numbers(first, below)
