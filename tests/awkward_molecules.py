@@ -92,7 +92,7 @@ GROUPS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ascorbic acid", "OC[C@H](O)[C@H]1OC(=O)C(O)=C1O", "a stable enediol stays"),
     ),
     "What is not a molecule": (
-        ("a name", "aspirin", "names are not looked up"),
+        ("a name", "aspirin", "names are looked up only in the page's box"),
         ("nothing", "", "an empty cell"),
         ("hydrogen", "[H][H]", "no heavy atom"),
         ("an open ring", "C1CC", "a typing error"),

@@ -87,7 +87,7 @@ CASES = (
          (("A-1", "CCO"), ("A-2", "CCN")), 3),
     Case("title above a single column", "Results of May, first plate\nSMILES\nCCO\nCCN", (("", "CCO"), ("", "CCN")), 2),
     Case("drug above a table", "aspirin\nName\tSMILES\nethanol\tCCO",
-         (("", ASPIRIN), ("Name", "sequence"), ("ethanol", "CCO"))),
+         (("", ASPIRIN), ("Name", "unknown-name"), ("ethanol", "CCO"))),
     Case("separator named in the first line (Excel)", "sep=;\nSMILES;pIC50\nCCO;5,1\nCCN;4",
          (("", "CCO"), ("", "CCN")), 2),
     Case("remark that speaks of SMILES", "CCO;SMILES unclear\nCCN;ordered\nCCCCO;",

@@ -71,7 +71,8 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     settings = Settings.from_env()
     pairs = tuple(_pair(text) for text in where)
     answers = Answers(name, unit, decimal, thousands, pairs)
-    look = look_at(settings, Path(file), columns, answers, FileIs(delimiter, encoding, sheet, smiles, header))
+    form = FileIs(delimiter, encoding, sheet, smiles, header)
+    look = look_at(settings, Path(file), columns, answers, form, apart=apart)
     click.echo(look.as_text())
     questions = [question for each in look.proposals for question in each.questions]
     if questions:
@@ -86,7 +87,7 @@ def new(  # noqa: PLR0913, PLR0917  one per option
             )
         if not click.confirm(f"Write {len(look.proposals)} endpoint{'s' if len(look.proposals) > 1 else ''}?"):
             raise DataError("nothing is written: correct the guesses with options (--help)")
-    for path in write(settings, look, file_for(Path(file), name), together=together, apart=apart):
+    for path in write(settings, look, file_for(Path(file), name), together=together):
         click.echo(f"wrote {path}")
     names = " ".join(each.name for each in look.proposals)
     click.echo(f"`aidrug curate {names}` shows what becomes of every row; `aidrug run {names}` trains on them")

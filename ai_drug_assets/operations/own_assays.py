@@ -60,11 +60,13 @@ class Look:
     table: WholeTable
     roles: Roles
     proposals: list[Proposal]
+    apart: bool = False
+    """Whether they are to stay by themselves, though they share compounds."""
 
     @cached_property
     def grouped(self) -> list[str]:
         """The endpoints that share compounds, as the assays of a wide table do."""
-        return sharing(self.table, self.proposals) if len(self.proposals) > 1 else []
+        return sharing(self.table, self.proposals) if len(self.proposals) > 1 and not self.apart else []
 
     def as_text(self) -> str:
         """Show every guess with its evidence."""
@@ -95,8 +97,21 @@ class Look:
         return "\n".join(lines)
 
 
-def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Answers, file: FileIs) -> Look:
+def look_at(
+    settings: Settings, path: Path, columns: Sequence[str], answers: Answers, file: FileIs, *, apart: bool = False
+) -> Look:
     """Guess what a file holds.
+
+    Parameters
+    ----------
+    settings, path
+        This installation, and the file.
+    columns
+        The columns of measurements that are meant; all when empty.
+    answers, file
+        What the caller says of values and of how the file is written.
+    apart
+        Whether the endpoints stay by themselves, though they share compounds.
 
     Raises
     ------
@@ -137,7 +152,7 @@ def look_at(settings: Settings, path: Path, columns: Sequence[str], answers: Ans
     bad = [value.name for value in roles.values if not (value.labels or value.numerals.is_numeric)]
     if bad:
         raise DataError(f"{path}: {bad[0]!r} holds neither numbers nor two known labels such as active and inactive")
-    look = Look(table, roles, propose(table, roles, _file_name(settings, path), answers))
+    look = Look(table, roles, propose(table, roles, _file_name(settings, path), answers), apart)
     _add_embedding(settings, look)
     return look
 
@@ -163,7 +178,7 @@ def _held(table: WholeTable, name: str) -> str:
     return f"{name!r} (such as {odd[:30]!r})" if odd else repr(name)
 
 
-def write(settings: Settings, look: Look, name: str, *, together: bool = False, apart: bool = False) -> list[Path]:
+def write(settings: Settings, look: Look, name: str, *, together: bool = False) -> list[Path]:
     """Write the endpoints and the group of those that share compounds, all or none; give the paths.
 
     Parameters
@@ -172,16 +187,15 @@ def write(settings: Settings, look: Look, name: str, *, together: bool = False, 
         This installation, and what is written.
     name
         What the file of several endpoints, and their group, are called.
-    together, apart
-        Whether several endpoints are written into one YAML, with what they have in common stated once; whether no group
-        is written.
+    together
+        Whether several endpoints are written into one YAML, with what they have in common stated once.
 
     Raises
     ------
     ConfigError
         When one of that name is there already, or a YAML is not valid.
     """
-    proposals, grouped = look.proposals, [] if apart else look.grouped
+    proposals, grouped = look.proposals, look.grouped
     folder = settings.configs / FOLDER
     files = read_endpoints(folder).files
     texts = {each.name: as_yaml(each, ORIGIN.format(name=each.name)) for each in proposals}

@@ -93,10 +93,13 @@ def run_screen(
         raise DataError(f"screen {screen.name!r}: no endpoint has a champion yet, run `aidrug run` first")
     versions = {name: versions[name] for name in screen.endpoints or sorted(versions)}
     shards, identity = find_shards(screen)
-    base = screen.out or str(settings.folder("screens") / screen.name)
-    if "://" not in base:
-        base = str(Path(base).resolve())  # workers have their own working directory
-    out = f"{base.rstrip('/')}/{json_digest({**identity, 'versions': versions})[:12]}"
+    base = _absolute(screen.out or str(settings.folder("screens") / screen.name))
+    if f"{base}/".startswith(f"{_absolute(screen.library)}/"):
+        raise ConfigError(
+            f"screen {screen.name!r}: expected `out` outside of `library`, got {base} in {screen.library}: results "
+            "would be read as molecules the next time"
+        )
+    out = f"{base}/{json_digest({**identity, 'versions': versions})[:12]}"
     result = _result(out)
     done = {int(name[5:-8]) for name in result.names("part-") if name.endswith(".parquet")}
     left = [number for number in range(len(shards)) if number not in done]
@@ -118,6 +121,11 @@ def run_screen(
     }
     result.write(SUMMARY, json.dumps(summary, indent=1).encode())
     return report
+
+
+def _absolute(place: str) -> str:
+    """Return a place as workers, who have their own working directory, find it; without a slash at its end."""
+    return place.rstrip("/") if "://" in place else str(Path(place).resolve())
 
 
 def screen_shard(task: Task, number: int, shard: Shard) -> int:

@@ -35,7 +35,7 @@ def score_intervals(
 def intended_use(endpoint: Property) -> str:
     """Say what a model of an endpoint is for."""
     value = f"a value in {endpoint.unit}" + (f" (shown in {endpoint.display_unit})" if endpoint.display_unit else "")
-    what = "the probability that it is of class 1" if endpoint.task == "binary" else value
+    what = "the probability of yes" if endpoint.task == "binary" else value
     return (
         f"Gives {what} for an organic molecule, to rank ideas and choose what to make and measure next "
         f"({endpoint.title}). It does not replace a measurement, and is not for clinical or regulatory decisions."
@@ -62,10 +62,11 @@ def limits(card: ModelCard) -> list[str]:
     sentences = []
     if card.awaited:
         sentences.append(f"It is provisional: {elected_among(card)}, without these: {', '.join(card.awaited)}.")
-    if card.data.training_range is not None:
+    if card.data.training_range is not None and card.endpoint.task != "binary":
         low, high = card.data.training_range
         sentences.append(
-            f"Measured values of training molecules run from {low:.4g} to {high:.4g}; beyond, it extrapolates."
+            f"Measured values of training molecules run from {low:.4g} to {high:.4g} {card.endpoint.unit}; no "
+            "measurement supports a prediction beyond them."
         )
     if card.trust.reliability is not None:
         sentences.append(

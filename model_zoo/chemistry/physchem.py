@@ -116,7 +116,7 @@ KINDS = (
     Kind("tpsa", "TPSA", "Å²", 1, "Ertl, nitrogen and oxygen"),
     Kind("hbd", "HBD", "", 0, "donors of hydrogen bonds"),
     Kind("hba", "HBA", "", 0, "acceptors of hydrogen bonds"),
-    Kind("rotatable_bonds", "Rotatable bonds", "", 0, "without amide bonds"),
+    Kind("rotatable_bonds", "Rotatable bonds", "", 0, "RDKit's strict count, without amide and ester bonds"),
     Kind("fsp3", "Fsp³", "", 2, "share of carbons that are sp³"),
     Kind("aromatic_rings", "Aromatic rings", "", 0, "count"),
     Kind("qed", "QED", "", 2, "Bickerton, 0 to 1, higher is more like a drug"),

@@ -6,7 +6,7 @@ Every row of the library is in the result, at its own place, with numbers or wit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,8 @@ class Shard:
     """`row_groups`, `start` and `rows`: `rows` of them from `start` of Parquet row groups, the first and the end."""
     first: int
     """Place of the first of them in the whole library."""
+    id_type: pa.DataType | None = None
+    """Type of the ids in the result, the same for all files of the library; none without ids."""
 
 
 def open_place(place: str) -> tuple[FileSystem, str]:
@@ -69,10 +71,13 @@ def open_place(place: str) -> tuple[FileSystem, str]:
 def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
     """Divide a library into shards of at most `rows_per_shard`, and return what identifies the library.
 
+    Names that begin with `_` or `.` are passed over, as readers of Parquet folders do: writers put there what is no
+    part of the data, such as copies that were never finished.
+
     Raises
     ------
     DataError
-        When there is no Parquet file, or one lacks a column.
+        When there is no Parquet file, one lacks a column, or ids are of types that no single column can hold.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -82,25 +87,30 @@ def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
     info = system.get_file_info(path)
     files = [info] if info.type == FileType.File else []
     if info.type == FileType.Directory:
-        files = [
-            item for item in system.get_file_info(FileSelector(path, recursive=True)) if item.extension == "parquet"
-        ]
+        found = system.get_file_info(FileSelector(path, recursive=True))
+        files = [item for item in found if item.extension == "parquet" and not _is_hidden(item.path[len(path) :])]
+    files.sort(key=lambda item: item.path)  # S3 lists in any order, and the digest of the library is of this one
     if not files:
         raise DataError(f"screen {screen.name!r}: expected Parquet files at {screen.library}, found none")
     shards: list[Shard] = []
     first = 0
     wanted = [screen.smiles_column, *([screen.id_column] if screen.id_column else [])]
-    for file in sorted(files, key=lambda item: item.path):
+    ids: dict[str, pa.DataType] = {}
+    for file in files:
         try:
             with system.open_input_file(file.path) as stream:
                 metadata = pq.read_metadata(stream)
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(f"screen {screen.name!r}: {file.base_name} is no Parquet file: {error}") from error
-        names = metadata.schema.to_arrow_schema().names
+        schema = metadata.schema.to_arrow_schema()
+        names = schema.names
         if missing := [name for name in wanted if name not in names]:
             raise DataError(
                 f"screen {screen.name!r}: {file.base_name}: expected a column {missing[0]!r}, got {', '.join(names)}"
             )
+        if screen.id_column:
+            kind = schema.field(screen.id_column).type
+            ids[file.path] = kind.value_type if pa.types.is_dictionary(kind) else kind  # only a way of storing values
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         shards += _shards(file.path, counts, screen.rows_per_shard, first)
         first += sum(counts)
@@ -110,7 +120,32 @@ def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:
     }
     if any(end - begin > 1 for begin, end in (shard.row_groups for shard in shards)):
         identity["joined"] = True  # once each row group was a shard: those of both never lie in one folder
+    if screen.id_column:
+        id_type = _common_type(screen, ids)
+        shards = [replace(shard, id_type=id_type) for shard in shards]
     return shards, {**identity, "rows_per_shard": screen.rows_per_shard, "result": RESULT}
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(("_", ".")) for part in path.split("/"))
+
+
+def _common_type(screen: Screen, ids: Mapping[str, pa.DataType]) -> pa.DataType:
+    """Return the type that holds the ids of all files: shards of several types cannot be read as one table."""
+    import pyarrow as pa
+
+    name = str(screen.id_column)
+    first, kind = next(iter(ids.items()))
+    for file, other in ids.items():
+        try:
+            schemas = [pa.schema([(name, each)]) for each in (kind, other)]
+            kind = pa.unify_schemas(schemas, promote_options="permissive").field(name).type
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(
+                f"screen {screen.name!r}: expected ids of one type in {name!r}, got {kind} in {first} and {other} in "
+                f"{file}: write them alike"
+            ) from error
+    return kind
 
 
 def _shards(file: str, counts: Sequence[int], most: int, first: int) -> Iterator[Shard]:
@@ -167,7 +202,7 @@ def predict_shard(
     texts = [text or "" for text in table.column(screen.smiles_column).cast(pa.string()).to_pylist()]
     made: dict[str, Any] = {"row": np.arange(shard.first, shard.first + len(texts))}
     if screen.id_column:
-        made["id"] = table.column(screen.id_column)
+        made["id"] = table.column(screen.id_column).cast(shard.id_type)
     made["smiles"] = pa.array(texts, pa.string())
     result = _Columns(len(texts), bundles)
     predictor = Predictor(limits or Limits())

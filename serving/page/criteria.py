@@ -63,10 +63,10 @@ class Criterion(Struct, frozen=True):
 
 CALCULATED: Mapping[str, Wanted] = {
     "mw": Wanted(None, None, 500, 750, "Lipinski"),
-    "clogp": Wanted(-1, 0, 5, 7, "Lipinski"),
+    "clogp": Wanted(-1, 0, 5, 7, "Lipinski; the lower end is this page's"),
     "tpsa": Wanted(None, None, 140, 210, "Veber"),
-    "hbd": Wanted(None, None, 5, 8, "Lipinski"),
-    "hba": Wanted(None, None, 10, 15, "Lipinski"),
+    "hbd": Wanted(None, None, 5, 8, "Lipinski's limit, for RDKit's count of donors"),
+    "hba": Wanted(None, None, 10, 15, "Lipinski's limit, for RDKit's count of acceptors"),
     "rotatable_bonds": Wanted(None, None, 10, 15, "Veber"),
     "fsp3": Wanted(0, 0.42, None, None, "Lovering 2009"),
     "aromatic_rings": Wanted(None, None, 3, 5, "Ritchie 2009"),

@@ -146,9 +146,8 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
     if by_sum:
         note = "The sum over atoms that comes nearest to this model's predictions for molecules it learnt from."
     if explanation.fidelity is not None:
-        note += f" Of how its predictions for drugs differ, atoms alone reproduce {explanation.fidelity:.0%}".replace(
-            "%", "\N{NO-BREAK SPACE}%."
-        )
+        share = f"{100 * explanation.fidelity:.0f}\N{NO-BREAK SPACE}%"
+        note += f" Atoms alone reproduce {share} of the variation in its predictions for drugs."
     if explanation.scale == "log-odds":
         note += " On the log-odds scale of the probability: 0 is as likely as not."
     drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from serving.champions.champion_registry import Champion
 from serving.page import wording
 from serving.page.categories import category_of
+from serving.page.shown import direction_words
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def headings(champions: Mapping[str, Champion]) -> tuple[Heading, ...]:
             name,
             champion.manifest.title,
             "" if champion.manifest.target.task == "binary" else champion.manifest.shown_unit,
-            wording.DIRECTIONS[champion.manifest.direction],
+            direction_words(champion.manifest),
             wording.wanted(champion),
             category_of(champion),
             champion.manifest.target.task == "binary",

@@ -28,7 +28,7 @@ from serving.inference.engine import Engine
 from serving.page import wording
 from serving.page.axis import Axis, axis_svg, number, places, significant
 from serving.page.categories import MOST_OPEN, category_of, in_categories
-from serving.page.shown import shown_axis, shown_values
+from serving.page.shown import direction_words, shown_axis, shown_values
 from serving.page.templates import render
 from serving.page.trust import trust
 
@@ -139,7 +139,7 @@ def model_page(table: ChampionRegistry, name: str) -> ModelPage:
     return ModelPage(
         endpoint=name,
         champion=champion,
-        direction=wording.DIRECTIONS[manifest.direction],
+        direction=direction_words(manifest),
         wanted=wording.wanted(champion),
         quality=wording.quality(card),
         provisional=wording.provisional(card),
@@ -255,6 +255,8 @@ def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
         ("Version", manifest.version),
         ("Signature", champion.short_signature),
     ]
+    if manifest.trust.probability is not None:
+        facts.append(("Yes from", f"a probability of {100 * manifest.trust.probability.threshold:.0f} %"))
     if rows is not None:
         facts.append(("Molecules", f"{rows.train:,} train, {rows.test:,} test"))
     if split.kind:

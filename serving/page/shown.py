@@ -8,11 +8,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from model_zoo.bundles.manifest import Manifest
 from model_zoo.data.display_unit import Display
 from model_zoo.data.units import is_logarithmic
 from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.page.axis import Axis, axis_of, decimals, number, significant
+
+FLIPPED: dict[str, str] = {"higher": "lower", "lower": "higher", "none": "none"}
+_MIDDLE = np.array([0.0, 1.0])
 
 
 def shown_number(display: Display, value: float) -> float:
@@ -41,7 +45,7 @@ def shown_values(champion: Champion) -> NDArray[np.float64]:
 def shown_axis(champion: Champion, estimate: Estimate) -> Axis:
     """Return the axis of an endpoint, on which an estimate is, in the unit that people read."""
     target, seen = champion.manifest.target, shown_estimate(champion, estimate)
-    return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion))
+    return axis_of(target, shown_values(champion), seen, logarithmic=spans_decades(champion.manifest))
 
 
 def value_and_unit(champion: Champion, estimate: Estimate) -> tuple[str, str]:
@@ -49,12 +53,34 @@ def value_and_unit(champion: Champion, estimate: Estimate) -> tuple[str, str]:
     if champion.manifest.target.task == "binary":
         return f"{100 * estimate.value:.0f} %", "probability"
     seen = shown_estimate(champion, estimate)
-    shown = significant(seen.value) if spans_decades(champion) else decimals(seen)
+    shown = significant(seen.value) if spans_decades(champion.manifest) else decimals(seen)
     return number(seen.value, shown), champion.manifest.shown_unit
 
 
-def spans_decades(champion: Champion) -> bool:
-    """Return whether what is shown is an amount that was learnt as a logarithm: its ends lie a factor apart."""
-    manifest = champion.manifest
+def direction_words(manifest: Manifest) -> str:
+    """Say which way is better of what is shown: of pIC50 the higher, shown in nM the lower."""
+    better: str = manifest.direction
+    if manifest.display is not None and manifest.display.flips:
+        better = FLIPPED[better]
+    return f"{better.capitalize()} is better" if better != "none" else ""
+
+
+def error_words(manifest: Manifest, size: float) -> str:
+    """Say how large an error on the scale of training is, in the unit that people read; a factor of amounts."""
+    target, display = manifest.target, manifest.display
+    if spans_decades(manifest):
+        return f"a factor of {10**size:.2g}"
+    if target.transform == "log1p":
+        return f"a factor of {math.exp(size):.2g} in the value plus one"
+    if target.transform == "logit":
+        ends = [value if display is None else shown_number(display, value) for value in target.to_unit(_MIDDLE * size)]
+        return f"{abs(ends[1] - ends[0]):.2g} {manifest.shown_unit} in the middle of the range, less near its ends"
+    if is_logarithmic(manifest.unit):
+        return f"{size:.2g} {'log units' if manifest.shown_unit.startswith('log10') else manifest.shown_unit}"
+    return f"{size if display is None else abs(shown_number(display, size)):.2g} {manifest.shown_unit}"
+
+
+def spans_decades(manifest: Manifest) -> bool:
+    """Return whether what is shown is an amount that was learnt as a logarithm: its ends are a factor apart."""
     amount_of_logarithm = is_logarithmic(manifest.unit) and not is_logarithmic(manifest.shown_unit)
     return amount_of_logarithm or manifest.target.transform == "log10"

@@ -16,6 +16,7 @@ from model_zoo.bundles.model_card import LEAST_COVERAGE
 from model_zoo.bundles.pointer import Current, ServedVersion
 from model_zoo.bundles.store import Store, read_card
 from model_zoo.errors import AidrugError
+from model_zoo.metrics import HIGHER_IS_BETTER
 from model_zoo.selection.election import BASELINE
 from model_zoo.uncertainty.reliability import NAMES
 from serving.champions.champion_registry import Champion, ChampionRegistry
@@ -26,7 +27,7 @@ RECENT_DAYS = 7
 WIDEST_CALIBRATION = 0.1
 """Probabilities that are farther than this from what was observed, on average, are called poorly calibrated."""
 SPLITS = {
-    "scaffold": "it was tested on scaffolds that it had not seen, as a new series is",
+    "scaffold": "it was tested on scaffolds that it had not seen, as with a new series",
     "cluster": "it was tested on groups of similar molecules that it had not seen",
     "time": "it was tested on molecules that were measured later than those it learnt from",
     "group": "it was tested on groups of measurements that it had not seen",
@@ -128,7 +129,7 @@ def _against_naive(card: ModelCard) -> Answered:
         return Answered(question, "", ("It was not compared with a model that gives every molecule the same value.",))
     metric = wording.METRICS.get(card.metric, card.metric)
     both = (number(own.mean, places(own.mean)), number(naive.cv, places(naive.cv)))
-    better = own.mean < naive.cv if card.metric in wording.IN_UNITS else own.mean > naive.cv
+    better = own.mean > naive.cv if HIGHER_IS_BETTER.get(card.metric, True) else own.mean < naive.cv
     sentence = f"{metric} {both[0]} against {both[1]} of the naive model, which gives every molecule the same value"
     if better and card.metric in wording.IN_UNITS and naive.cv:
         sentence += f": {100 * (1 - own.mean / naive.cv):.0f} % less error"
@@ -209,7 +210,7 @@ def _changes(champion: Champion, current: Current, store: Store, now: datetime) 
         since = next(
             (each for each in (current, *current.history) if each.version == champion.manifest.version), current
         )
-        return Answered(question, "", (f"Nothing: this champion serves since {_day(since.since)}.",))
+        return Answered(question, "", (f"Nothing: this champion has served since {_day(since.since)}.",))
     endpoint, lines = champion.manifest.endpoint, []
     for before, after in changes:
         line = f"{_day(after.since)}, by {after.by}: {after.version}"

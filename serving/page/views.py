@@ -23,7 +23,7 @@ from serving.page.drawing import structure_svg
 from serving.page.headings import Heading, headings
 from serving.page.known import Measured, measured_values
 from serving.page.radar import radar_of
-from serving.page.shown import shown_axis, shown_estimate, shown_values, spans_decades, value_and_unit
+from serving.page.shown import direction_words, shown_axis, shown_estimate, shown_values, spans_decades, value_and_unit
 from serving.page.understood import Line
 
 MOST_CARDS = 10
@@ -271,7 +271,7 @@ def radar(cards: Sequence[Card]) -> Markup:
 def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: bool, known: bool) -> Row:
     manifest = champion.manifest
     seen = shown_estimate(champion, estimate)
-    digits = significant if spans_decades(champion) else lambda _: decimals(seen)
+    digits = significant if spans_decades(manifest) else lambda _: decimals(seen)
     interval = _interval(seen, digits)
     value, unit = value_and_unit(champion, estimate)
     score = wording.desirability(champion, estimate)
@@ -281,7 +281,7 @@ def _row(endpoint: str, champion: Champion, estimate: Estimate, *, on_trial: boo
         estimate=estimate,
         endpoint=endpoint,
         title=manifest.title,
-        direction=wording.DIRECTIONS[manifest.direction],
+        direction=direction_words(manifest),
         raw=seen.value,
         value=value,
         unit=unit,

@@ -31,7 +31,7 @@ from serving.inference.engine import Engine
 from serving.page.axis import number, places
 from serving.page.drawing import structure_svg
 from serving.page.known import without_stereo
-from serving.page.shown import shown_number, spans_decades
+from serving.page.shown import error_words, shown_number, spans_decades
 from serving.page.templates import render
 from serving.page.understood import Line, lines_of
 from serving.page.views import Row, ShownMolecule, card
@@ -173,7 +173,7 @@ def change_words(champion: Champion, start: float, step: float) -> str:
     manifest = champion.manifest
     at = float(manifest.target.to_training(np.array([start]))[0])
     before, after = (_shown(manifest, at + each) for each in (0.0, step))
-    if spans_decades(champion) and before > 0 and after > 0:
+    if spans_decades(manifest) and before > 0 and after > 0:
         return f"\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}{after / before:.2g}"
     moved = after - before
     return f"{'+' if moved >= 0 else ''}{number(moved, places(moved))}".replace("+-", "+")
@@ -190,11 +190,6 @@ def place_words(context: str) -> str:
     atom, _, beside = context.partition("(")
     others = sorted(set(re.findall(r"Cl|Br|[A-Z][a-z]?|[a-z]", beside)) - {"C", "c"})
     return CONTEXTS.get(atom, atom) + (f" beside {', '.join(others)}" if others else "")
-
-
-def error_words(champion: Champion, size: float) -> str:
-    """Say how large an error on the scale of training is: a factor of amounts, else in the unit of errors."""
-    return f"a factor of {10**size:.2g}" if spans_decades(champion) else f"{size:.2g} {champion.manifest.error_unit}"
 
 
 def _line(text: str, what: str) -> Line:
@@ -279,12 +274,12 @@ def _trusted(champion: Champion, size: float, known: Differences | None, *, pair
         return "the error of such a difference was not measured for this model", False
     if not pair:
         return "the error of a difference was measured for changes at one place only, and this is another change", False
-    off = error_words(champion, known.most)
+    off = error_words(champion.manifest, known.most)
     basis = f"in 9 of 10 of {known.pairs:,} matched pairs the predicted difference was off by {off} or less"
     if known.most >= known.unchanged:
         return f"{basis}: no better than expecting no change", False
     if size <= known.most:
-        return f"{basis}: this change may be none", False
+        return f"{basis}: this may be no change at all", False
     return f"{basis}: this change is larger", True
 
 
@@ -301,10 +296,10 @@ def _suggestions(
             measured = f"no to yes in {change.rose}, yes to no in {change.fell}"
             predicted = "" if value is None else f"{100 * start:.0f} % \N{RIGHTWARDS ARROW} {100 * value:.0f} %"
         else:
-            low, middle, high = (
-                change_words(champion, start, each) for each in (change.low, change.median, change.high)
-            )
-            unit = "" if spans_decades(champion) else f" {manifest.shown_unit}"
+            flips = manifest.display is not None and manifest.display.flips
+            steps = (change.low, change.median, change.high)
+            low, middle, high = (change_words(champion, start, each) for each in (steps[::-1] if flips else steps))
+            unit = "" if spans_decades(manifest) else f" {manifest.shown_unit}"
             measured = f"{middle}{unit} (half of the pairs: {low} to {high})"
             step = None if value is None else np.diff(manifest.target.to_training(np.array([start, value])))
             predicted = "" if step is None else change_words(champion, start, float(step[0])) + unit

@@ -17,8 +17,8 @@ from model_zoo.bundles.model_card import elected_among
 from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.page.axis import number, places
+from serving.page.shown import error_words
 
-DIRECTIONS = {"higher": "Higher is better", "lower": "Lower is better", "none": ""}
 FAULTS = {
     "empty": "The line is empty.",
     "too-long": "The SMILES is too long for this service.",
@@ -30,7 +30,7 @@ FAULTS = {
     "radical": "This is a radical: an atom in brackets has only the hydrogens that are written.",
     "metal": "This is a metal complex or a metal. The models know organic molecules only.",
     "inorganic-salt": "This is an inorganic salt. The models know organic molecules only.",
-    "mixture": "These are several molecules, and any of them could be meant. Write only that one.",
+    "mixture": "These are several molecules, and any of them could be meant. Write only the one you mean.",
     "timeout": "The models took too long for this structure.",
     "prediction-failed": "The models cannot handle this structure.",
 }
@@ -39,7 +39,7 @@ FEWEST = 20
 """With fewer measured values than this, nothing is said about where a value is among them."""
 METRICS = {
     "rmse": "RMSE", "mae": "mean error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman", "auroc": "AUROC",
-    "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy",
+    "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy", "brier": "Brier score",
 }  # fmt: skip
 """What metrics are called on the page; others go by their own name."""
 IN_UNITS = ("rmse", "mae")
@@ -110,14 +110,15 @@ def provisional(card: ModelCard) -> str:
 
 
 def standing(champion: Champion, estimate: Estimate) -> str:
-    """Say where the value is among reference drugs, else among the measured ones; nothing where neither is known."""
-    reference = champion.manifest.trust.reference
+    """Say where the shown value is among reference drugs, else among the measured ones; nothing if neither is known."""
+    manifest = champion.manifest
+    reference, flips = manifest.trust.reference, manifest.display is not None and manifest.display.flips
     if estimate.percentile is not None and reference is not None:
-        return f"{_above(estimate.percentile)} of {reference.name}"
-    if champion.manifest.target.task == "binary":
+        return f"{_above(estimate.percentile, flips=flips)} of {reference.name}"
+    if manifest.target.task == "binary":
         return ""
     share = _share_below(champion, estimate.value)
-    return "" if share is None else f"{_above(100 * share)} of measured"
+    return "" if share is None else f"{_above(100 * share, flips=flips)} of measured"
 
 
 def verdict(estimate: Estimate) -> Verdict | None:
@@ -137,8 +138,8 @@ def verdict(estimate: Estimate) -> Verdict | None:
     if len(labels) == 1 and estimate.label in labels:
         return Verdict("yes" if estimate.label else "no", word, f"{other} is excluded at 90 %")
     if not labels:
-        return Verdict("unsure", f"Rather {word.lower()}", "but unlike either class")
-    return Verdict("unsure", f"Rather {word.lower()}", f"but {other} cannot be excluded")
+        return Verdict("unsure", f"Probably {word.lower()}", "but unlike either class")
+    return Verdict("unsure", f"Probably {word.lower()}", f"but {other} cannot be excluded")
 
 
 def trust(champion: Champion, estimate: Estimate) -> Trust:
@@ -154,11 +155,8 @@ def usual_error(manifest: Manifest, error: float | None) -> str:
     if error is None:
         return "larger or otherwise unlike all measured molecules: the error here is not known"
     if manifest.target.task == "binary":
-        return f"usually wrong here: {100 * error:.0f} in 100"
-    if manifest.target.transform == "log10" or (manifest.display is not None and manifest.unit.startswith("log10")):
-        return f"usual error here: a factor of {10**error:.2g}"
-    unit = "log units" if manifest.unit.startswith("log10") else manifest.error_unit
-    return f"usual error here: {error:.2g} {unit}"
+        return f"share wrong here: {100 * error:.0f} in 100"
+    return f"usual error here: {error_words(manifest, error)}"
 
 
 def desirability(champion: Champion, estimate: Estimate) -> float | None:
@@ -261,14 +259,15 @@ def _share_below(champion: Champion, value: float) -> float | None:
     return float(np.searchsorted(champion.measured, value)) / count if count >= FEWEST else None
 
 
-def _above(percent: float) -> str:
-    """Say where a value is, by the share of others below it.
+def _above(percent: float, *, flips: bool = False) -> str:
+    """Say where a value is, by the share of others below it; above it where a larger value is shown as a smaller one.
 
     Examples
     --------
-    >>> _above(28.4), _above(0.2), _above(99.9)
-    ('above 28 %', 'below 99 %', 'above 99 %')
+    >>> _above(28.4), _above(0.2), _above(99.9), _above(93.0, flips=True)
+    ('above 28 %', 'below 99 %', 'above 99 %', 'above 7 %')
     """
+    percent = 100.0 - percent if flips else percent
     if percent < 1:
         return "below 99 %"
     return f"above {min(percent, 99):.0f} %"

@@ -137,6 +137,13 @@ def test_what_cannot_be_screened_is_refused_at_once(settings: Settings, tmp_path
         run(settings, Screen(name="s", description="s", library=str(folder)))
 
 
+def test_a_result_in_its_own_library_is_refused(settings: Settings, tmp_path: Path) -> None:
+    """It has a column of structures too, and would be predicted with the next champion."""
+    folder = library(tmp_path / "lib", ["CCO"])
+    with pytest.raises(ConfigError, match="expected `out` outside of `library`"):
+        run(settings, Screen(name="s", description="s", library=f"{folder}/", out=str(folder / "results")))
+
+
 def test_a_screen_is_an_asset(settings: Settings, tmp_path: Path) -> None:
     """One YAML makes one asset, which shows where the result is."""
     import dagster as dg

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from model_zoo.data.assays.units_of_columns import UNKNOWN
+from model_zoo.data.assays.units_of_columns import is_potency
 
 Direction = Literal["higher", "lower", "none"]
 
@@ -25,6 +25,8 @@ _DIRECTIONS: tuple[tuple[str, Direction], ...] = (
     (r"mdr1|p-?gp", "lower"),
 )
 _UNWANTED = re.compile(r"herg|cyp|tox|(?<![a-z])ames|dili|(?<![a-z])p?(?:cc|ld|lc|tc|td)[_ ]?50(?!\d)", re.IGNORECASE)
+_EFFECT = re.compile(r"%|percent|fraction|probability|fold|p[A-Z]\w*50", re.IGNORECASE)
+"""Units in which more of an unwanted effect is a larger number."""
 
 
 def direction_of(name: str, file: str, unit: str) -> Direction:
@@ -43,5 +45,5 @@ def direction_of(name: str, file: str, unit: str) -> Direction:
     if _UNWANTED.search(name) or re.search(r"herg|cyp", file, re.IGNORECASE):
         if _AMOUNT.fullmatch(unit):  # what it takes for an effect: the more, the safer
             return "higher"
-        return "none" if unit == UNKNOWN else "lower"
-    return "higher" if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit) else "none"
+        return "lower" if is_potency(unit) or _EFFECT.match(unit) else "none"
+    return "higher" if is_potency(unit) else "none"

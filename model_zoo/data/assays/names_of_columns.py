@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from model_zoo.data.units import is_unit, unit_name
 
@@ -17,6 +18,9 @@ _PERCENT = re.compile(r"\s*(?:%|(?:percent|pct)(?![A-Za-z]))", re.IGNORECASE)
 _PERCENT_OF = re.compile(
     r"(?:%|(?<![a-z])(?:percent|pct))[ _]*(?:remain|inhib|control|(?:un)?bound|free|recover|viab|activ|absor|effect)",
     re.IGNORECASE,
+)
+_RUN = re.compile(
+    r"(?:[ _.(#-]+(?:rep(?:licate)?|run|exp(?:eriment)?|trial|measurement|n)?[ _.#=-]*)(\d)\)?$", re.IGNORECASE
 )
 _MOLAR = {"fm": "fM", "pm": "pM", "nm": "nM", "um": "uM", "µm": "uM", "mm": "mM", "m": "M"}
 _LOGARITHM = re.compile(
@@ -34,7 +38,7 @@ _POTENCY = re.compile(r"(?<![a-z])(p?)(IC ?50|EC ?50|AC ?50|XC ?50|GI ?50|Ki|Kd|
 _NO_MEASUREMENT = re.compile(
     r"""(^|\b|_)(mw|mol(ecular)?_?w(eigh)?t|mass|a_?logp|c_?logp|x_?logp|m_?logp|tpsa|psa|hb[da]|h_bond|acceptors|donors
     |rotatable|rings?|heavy|atoms|qed|ro5|violations|lipinski|molregno|cid|sid|aid|tid|year|index|row|confidence|pubmed
-    |doi|src|well|plate|batch|replicates?|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
+    |doi|src|well|plate|batch|replicates?(?!_?\d)|count|n|std|stdev|sd|sem|se|err|error|hill|slope|r2|r_squared|ci|cv|predicted
     |pred|calc|calculated|estimated|simulated|passage|concentration|conc|dose|temperature|temp|min_degree|degree|url|id|ids|ligand_efficiency|bei|sei|lle|max_phase|duplicates?|flag|pubchem_activity_score
     |num|no|number|nr|nummer|lfd|vendor|cas|barcode|inchi|inchikey|formula|purity|upper_value|lower_value|polar_surface_area
     |c_?logd[\d_]*|x_?logp\d|s_?logp|mol_?logp|fsp3|fraction_?csp3|num(ber)?_?(h_?(acc|don)|rot|arom|aliph|hetero|ring)\w*
@@ -137,6 +141,32 @@ def is_no_measurement(name: str) -> bool:
     [True, True, False, False]
     """
     return bool(_NO_MEASUREMENT.search(re.sub(r"[^\w]+", "_", name))) or name.startswith("Unnamed")
+
+
+def replicates_of(name: str, names: Sequence[str]) -> list[str]:
+    """Return the other columns that may hold further runs of the same measurement: alike but for 1, 2, 3 at the end.
+
+    Examples
+    --------
+    >>> replicates_of("IC50_1 (nM)", ["IC50_1 (nM)", "IC50_2 (nM)", "Ki_2 (nM)", "logS"])
+    ['IC50_2 (nM)']
+    >>> replicates_of("IC50", ["IC50", "IC50.1"]), replicates_of("logD 5", ["logD 5", "logD 7"])
+    (['IC50.1'], [])
+    """
+    numbered = [(each, *_numbered(each)) for each in names]
+    _, rest, _ = next(each for each in numbered if each[0] == name)
+    alike = [(each, number) for each, other, number in numbered if other == rest]
+    numbers = sorted(number for _, number in alike)
+    runs = any(numbers == [*extra, *range(first, first + len(numbers) - len(extra))]
+               for extra, first in (([], 1), ([0], 1), ([0], 2)))  # fmt: skip
+    return [each for each, _ in alike if each != name] if runs else []
+
+
+def _numbered(name: str) -> tuple[tuple[str, str], int]:
+    """Return the unit and the words of a name, and the number at its end; 0 where there is none."""
+    unit, words = unit_in(name)
+    match = _RUN.search(words)
+    return ((unit, words[: match.start()].lower()), int(match[1])) if match else ((unit, words.lower()), 0)
 
 
 def _plain(name: str) -> str:

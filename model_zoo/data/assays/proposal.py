@@ -15,11 +15,11 @@ from typing import Any
 
 from model_zoo.data.assays.directions import direction_of
 from model_zoo.data.assays.doubts import HIGHEST, LOWEST, doubt_about
-from model_zoo.data.assays.names_of_columns import is_potency_kind, unit_in
+from model_zoo.data.assays.names_of_columns import is_potency_kind, replicates_of, unit_in
 from model_zoo.data.assays.numerals_of_columns import numerals_of
 from model_zoo.data.assays.roles import Roles, Value, classes_in
 from model_zoo.data.assays.scales import scale_of
-from model_zoo.data.assays.units_of_columns import UNKNOWN, stated_unit, units_of
+from model_zoo.data.assays.units_of_columns import UNKNOWN, is_potency, stated_unit, units_of
 from model_zoo.data.assays.whole_table import ANY, WholeTable
 from model_zoo.data.source_files import ENCODINGS, UNIT_COLUMN
 from model_zoo.data.tables.form import DELIMITERS
@@ -161,6 +161,11 @@ def _column_keys(table: WholeTable, roles: Roles, value: Value, answers: Answers
     made.why["source.value_column"] = f"{value.filled} of {len(table.rows)} cells filled" + (
         f", {odd} of them no numbers: `aidrug curate` says which" if odd else ""
     )
+    if runs := replicates_of(value.name, [other.name for other in roles.values]):
+        made.why["source.value_column"] += (
+            f"; if {', '.join(map(repr, runs))} is the same measurement again, put all runs below each other in one "
+            "column: repeated values of a molecule become one"
+        )
     if answers.unit is not None and not value.units and UNIT_COLUMN in table.names:
         keys["unit"] = answers.unit  # else the column of this name would count
     for key, column in {
@@ -281,7 +286,7 @@ def _add_labels(value: Value, made: Proposal) -> None:
 def _add_value_rules(table: WholeTable, value: Value, unit: str, made: Proposal) -> None:
     numbers = [number for number in value.numerals.values if number == number]  # noqa: PLR0124  NaN
     curation: dict[str, Any] = {}
-    if re.match(r"p(IC50|EC50|AC50|XC50|GI50|K)", unit):
+    if is_potency(unit):
         curation["valid_range"] = POTENCY_RANGE
     signs = [*(table.column(value.relations) if value.relations else []), *table.column(value.name)]
     signs = [text for text in signs if sign_before(text) in ("<", ">")]

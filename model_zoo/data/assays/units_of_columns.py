@@ -14,7 +14,7 @@ from model_zoo.data.assays.beside import names_unit_of_values
 from model_zoo.data.assays.names_of_columns import is_negative_logarithm, potency_kind
 from model_zoo.data.assays.roles import Roles, Value
 from model_zoo.data.assays.whole_table import WholeTable
-from model_zoo.data.units import is_unit, split_unit, unit_name
+from model_zoo.data.units import is_logarithmic, is_unit, split_unit, unit_name
 
 UNKNOWN = "unknown"
 _NAMELESS = re.compile(r"((standard|activity|published)[ _]?)?(value|result|potency|activity)s?$", re.IGNORECASE)
@@ -86,6 +86,17 @@ def stated_unit(table: WholeTable, roles: Roles, value: Value, where: Sequence[t
 def is_molar(unit: str) -> bool:
     """Return whether a unit is one of concentrations in moles."""
     return unit in _MOLAR
+
+
+def is_potency(unit: str) -> bool:
+    """Return whether a unit is that of potencies: the negative logarithm of a concentration.
+
+    Examples
+    --------
+    >>> [is_potency(unit) for unit in ("pIC50", "pKi", "log10 uM", "nM")]
+    [True, True, False, False]
+    """
+    return unit.startswith("p") and is_logarithmic(unit)
 
 
 def _names(value: Value, where: Sequence[tuple[str, str]]) -> list[str]:

@@ -102,7 +102,7 @@ def _table(lines: Sequence[Line], rows: Sequence[list[str]], above: tuple[Line, 
         candidates = ", ".join(titles[place] if titles else str(place + 1) for place in likely)
         detail = (
             f"more than one column could hold the structures ({candidates}): "
-            "name the one that is meant SMILES in a first row"
+            "put a first row above them with the word SMILES over the right one"
         )
         fault = Notation("row", code=UNCLEAR, detail=detail)
         return Reading([(lines[at], "", fault) for at in data], headings, above=above)

@@ -13,6 +13,7 @@ from rdkit import Chem
 from model_zoo.chemistry.molecules import EXTENSION, Limits
 from model_zoo.chemistry.standardisation import cxsmiles
 from model_zoo.data.pasted import drug_names
+from model_zoo.data.tables.headers import NAMES, plain_name
 from model_zoo.data.tables.row import Row
 from model_zoo.data.tables.structure_cells import looks_like_smiles
 
@@ -188,6 +189,8 @@ def _no_structure(text: str) -> Notation:
         return _refused("number", "number")
     if _R_GROUP.search(text) and " " not in text:
         return _refused("R-group", "incomplete-structure")
+    if plain_name(text) in NAMES:
+        return _refused("heading", "unknown-name", "a heading, not a molecule. Paste what is below it")
     if _THREE_LETTERS.fullmatch(text) or text.startswith(">") or _BASES.fullmatch(text) or _ONE_LETTER.fullmatch(text):
         return _refused("sequence", "sequence")
     if _PATTERN.search(text) and " " not in text and _is_pattern(text):
@@ -198,9 +201,11 @@ def _no_structure(text: str) -> Notation:
         return _refused("SMILES", "invalid-smiles")
     near = drug_names.similar(text)
     hint = f" Is {near} meant?" if near else ""
-    detail = f"neither a structure nor one of the {drug_names.count()} names of drugs installed here; other names are"
+    detail = (
+        f"neither a structure nor one of the {drug_names.count()} names of drugs installed here; other names, such as"
+    )
     code = "unknown-name" if any(each.isalpha() for each in text) else "invalid-smiles"
-    return _refused("text", code, f"{detail} not translated.{hint}")
+    return _refused("text", code, f"{detail} IUPAC names, are not translated: paste or draw the structure.{hint}")
 
 
 def _inchi(text: str) -> Notation:
@@ -224,7 +229,7 @@ def _cas(number: str) -> Notation:
     digits = number.replace("-", "")
     good = sum(place * int(digit) for place, digit in enumerate(reversed(digits[:-1]), start=1)) % 10 == int(digits[-1])
     wrong = "" if good else "; its check digit does not fit either"
-    detail = f"a CAS number holds no structure, and its registry is not public{wrong}. Paste the structure"
+    detail = f"a CAS number holds no structure, and none is looked up here{wrong}. Paste the structure"
     return _refused("CAS number", "cas-number", detail)
 
 

@@ -133,7 +133,7 @@ def guess_layout(options: TableOptions, head: str, *, tabs: bool) -> Layout:
     place = find_smiles_column(options.column, columns, telling_rows(rows, header=header))
     if header and options.column is None and sum(name.strip() == columns[place] for name in first) > 1:
         what = f"there are two columns {columns[place]!r}"
-        raise TableError("unclear-column", f"name the SMILES column with the parameter column: {what}", columns)
+        raise TableError("unclear-column", f"say which column holds the SMILES (parameter `column`): {what}", columns)
     return Layout(delimiter, columns, place, header, above)
 
 
@@ -210,5 +210,7 @@ def find_smiles_column(column: str | None, columns: Sequence[str], rows: list[li
         return likely[0]
     what = "none of them looks like SMILES" if not likely else "more than one of them could hold the SMILES"
     raise TableError(
-        "unclear-column", f"name the SMILES column with the parameter column: the columns are {shown}; {what}", columns
+        "unclear-column",
+        f"say which column holds the SMILES (parameter `column`): the columns are {shown}; {what}",
+        columns,
     )

@@ -7,6 +7,7 @@ export async function open(panel, page) {
   const size = make("input", { type: "number", min: 1, max: 1000, value: 24, id: "suggestion-size" });
   const button = make("button", { type: "button", class: "tool" }, "Suggest");
   const said = make("p", { class: "hint", role: "status" });
+  const titles = new Map([...document.querySelectorAll("th.endpoint[data-endpoint]")].map((th) => [th.dataset.endpoint, th.dataset.title + (th.querySelector(".wanted") ? ` (${th.querySelector(".wanted").textContent})` : "")]));
   const batch = make("ol", { class: "suggestions" });
   panel.querySelector(".tool-body").replaceChildren(
     make("p", { class: "hint" }, "Molecules that promise most of what the project wants and would teach the models most, unlike each other. They are picked in the table; Download CSV writes them."),
@@ -35,7 +36,8 @@ export async function open(panel, page) {
     table.pick(new Set(ranks.keys()));
     table.addColumn({ name: COLUMN, title: "Measure next", unit: "rank", value: (row) => ranks.get(row) ?? NaN, cell: (row) => make("td", { class: "num" }, String(ranks.get(row) ?? "")) });
     const left = found.left_out.map(({ code, rows, first }) => `${rows} ${code.replaceAll("-", " ")} (row ${first.slice(0, 3).map((row) => row + 1).join(", ")}${rows > 3 ? ", …" : ""})`);
-    said.textContent = `${found.picks.length} of ${found.candidates} candidates.${left.length ? ` Left out: ${left.join("; ")}.` : ""}`;
+    const goals = found.goals.map((name) => titles.get(name) ?? name);
+    said.textContent = `${found.picks.length} of ${found.candidates} candidates, judged by ${goals.join(", ")}.${left.length ? ` Left out: ${left.join("; ")}.` : ""}`;
     batch.replaceChildren(
       ...found.picks.map(({ row, desirability, spread, similarity, like }) => {
         const near = like === null ? "" : `, ${Math.round(100 * similarity)} % like row ${like + 1}`;

@@ -321,12 +321,18 @@ export async function open(panel, page) {
     return known && [...known, ...rows.filter((row) => !isKnown(row))]; // not predicted: always last
   }
 
+  function columnOf(part) {
+    const words = part.match(CONDITION)?.[1];
+    return words ? columns.findIndex(({ dataset }) => dataset.title.toLowerCase().includes(words) || dataset.endpoint.includes(words)) : -1;
+  }
+
   // A part of the filter: a condition on a column whose title holds the words before it, else a text.
   function test(part) {
-    const [, words, sign, number] = part.match(CONDITION) ?? [];
-    const at = words ? columns.findIndex(({ dataset }) => dataset.title.toLowerCase().includes(words) || dataset.endpoint.includes(words)) : -1;
+    const [, , sign, number] = part.match(CONDITION) ?? [];
+    const at = columnOf(part);
     if (at < 0) return (row) => data.text(row).includes(part);
-    const limit = Number(number.replace("\u2212", "-")) / (part.endsWith("%") ? 100 : 1);
+    const written = Number(number.replace("\u2212", "-"));
+    const limit = columns[at].dataset.task === "binary" && (written > 1 || part.endsWith("%")) ? written / 100 : written; // shown in per cent
     const holds = { "<": (v) => v < limit, ">": (v) => v > limit, "=": (v) => v === limit, "<=": (v) => v <= limit, ">=": (v) => v >= limit };
     const compare = holds[{ "≤": "<=", "≥": ">=" }[sign] ?? sign];
     return (row) => compare(data.value(row, at));
@@ -345,8 +351,9 @@ export async function open(panel, page) {
     shown = rows;
     render();
     const count = data.count();
+    const unknown = rows.length || !count ? "" : $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).find((part) => part.match(CONDITION)?.[1] && columnOf(part) < 0);
     const loading = job && count < total ? `, ${count.toLocaleString()} of ${total.toLocaleString()} rows read` : "";
-    $("#count").textContent = (shown.length === count ? "" : `${shown.length} of ${count} shown`) + loading;
+    $("#count").textContent = (shown.length === count ? "" : `${shown.length} of ${count} shown`) + (unknown ? `: no column is called \u201c${unknown.match(CONDITION)[1]}\u201d` : "") + loading;
     label();
   }
 

@@ -141,9 +141,14 @@ def test_agents_are_told_to_guess_where_no_error_is_known(entries: list[dict[str
         (
             {"unit": "%", "target": Target(task="regression", transform="logit", lower=0, upper=100)},
             0.5,
-            "0.5 logit of %",
+            "12 % in the middle of the range, less near its ends",
         ),
-        ({"binary": True}, 0.125, "usually wrong here: 12 in 100"),
+        ({"unit": "mg/L", "target": Target(task="regression", transform="log1p")}, 0.5, "a factor of 1.6 in the value"),
+        ({"unit": "pIC50"}, 0.55, "usual error here: 0.55 pIC50"),
+        ({"unit": "pIC50", "display_unit": "nM"}, 0.55, "usual error here: a factor of 3.5"),
+        ({"unit": "pIC50", "display_unit": "log10 nM"}, 0.55, "usual error here: 0.55 log units"),
+        ({"unit": "kcal/mol", "display_unit": "kJ/mol"}, 0.5, "usual error here: 2.1 kJ/mol"),
+        ({"binary": True}, 0.125, "share wrong here: 12 in 100"),
         ({"unit": "kcal/mol"}, None, "the error here is not known"),
     ],
 )

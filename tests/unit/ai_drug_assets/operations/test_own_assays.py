@@ -162,6 +162,39 @@ def test_the_embedding_competes_by_size(
     assert "models" not in content(home, "not_installed")
 
 
+def test_without_a_group_the_embedding_competes(home: Path, command: Command) -> None:
+    """Endpoints that share compounds and are kept apart have no joint model that reads it."""
+    rows = "".join(f"{'C' * (1 + row % 60)}{'O' * (1 + row // 60)},{row % 7},{row % 5}\n" for row in range(2_000))
+    path = file(home, f"smiles,logD,logP\n{rows}")
+    apart = command("endpoint", "new", path, "--yes", "--name", "apart", "--apart")
+    joint = command("endpoint", "new", path, "--yes", "--name", "joint")
+
+    assert [content(home, f"{name}_logd").get("models") for name in ("apart", "joint")] == [
+        ["default", "minimol"],
+        None,
+    ]
+    assert ("share compounds" in apart.output, "share compounds" in joint.output) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("IC50_1 (nM),IC50_2 (nM)", True), ("IC50 run 1,IC50 run 2", True), ("IC50,IC50.1", True),
+        ("IC50 replicate 1 (nM),IC50 replicate 2 (nM)", True),
+        ("IC50 (nM),Ki (nM)", False), ("logD 5,logD 7", False), ("CYP1A2 IC50,CYP2C9 IC50", False),
+    ],
+)  # fmt: skip
+def test_columns_that_look_like_runs_of_one_assay_are_named(
+    home: Path, command: Command, names: str, said: bool
+) -> None:
+    """They become an endpoint each, and the owner hears how they would become one."""
+    rows = "".join(f"{'C' * (row + 1)},{row + 1.5},{row + 1.7}\n" for row in range(8))
+    done = command("endpoint", "new", file(home, f"smiles,{names}\n{rows}"), "--yes", "--unit", "nM")
+
+    assert done.exit_code == 0, done.output
+    assert ("is the same measurement again" in done.output) == said, done.output
+
+
 @pytest.mark.parametrize(
     ("numbers", "unit", "said"),
     [

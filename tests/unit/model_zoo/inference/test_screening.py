@@ -110,6 +110,48 @@ def test_a_number_that_is_not_finite_is_an_error_and_costs_no_other_endpoint(tmp
     assert "left out" in str(table.column("notes").to_pylist()[2])
 
 
+def test_what_writers_leave_beside_the_data_is_passed_over(tmp_path: Path) -> None:
+    """Unfinished copies of Spark and resource forks of macOS are no molecules."""
+    folder = library(tmp_path / "lib", ["CCO"])
+    known = find_shards(screen(folder))
+    library(folder / "_temporary" / "0", ["CCC", "CCN"])
+    (folder / "._a.parquet").write_text("no data")
+    assert find_shards(screen(folder)) == known
+
+    library(folder / "part=1", ["CCC"])
+    shards, identity = find_shards(screen(folder))
+    assert [(Path(shard.file).parent.name, shard.first) for shard in shards] == [("lib", 0), ("part=1", 1)]
+    assert len(identity["files"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        ((pa.int32(), pa.int64()), pa.int64()),
+        ((pa.null(), pa.string()), pa.string()),
+        ((pa.dictionary(pa.int32(), pa.string()), pa.string()), pa.string()),
+        ((pa.int64(), pa.string()), None),
+    ],
+)
+def test_ids_of_all_shards_are_of_one_type(
+    tmp_path: Path, bundles: dict[str, Bundle], kinds: tuple[pa.DataType, ...], expected: pa.DataType | None
+) -> None:
+    """Else the result cannot be read as one table; where no type holds all, that is said before any work."""
+    for name, kind in zip("ab", kinds, strict=True):
+        value = None if kind == pa.null() else 7 if pa.types.is_integer(kind) else "7"
+        folder = tmp_path / "lib" / f"part={name}"
+        folder.mkdir(parents=True)
+        made = pa.table({"id": pa.array([value]).cast(kind), "smiles": ["CCO"]})
+        pq.write_table(made, folder / "data.parquet")
+    wanted = screen(tmp_path / "lib", id_column="id")
+    if expected is None:
+        with pytest.raises(DataError, match=r"expected ids of one type in 'id', got int64 in .*a.* and string in .*b"):
+            find_shards(wanted)
+        return
+    tables = [predict_shard(wanted, shard, bundles) for shard in find_shards(wanted)[0]]
+    assert pa.concat_tables(tables).column("id").type == expected
+
+
 def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
     """No files, another kind of file, a column that is not there: each says what came."""
     (tmp_path / "empty").mkdir()

@@ -171,7 +171,7 @@ def test_a_class_that_is_not_wanted_is_not_called_desirable(threshold: float, ba
         grid = client.post("/", data={"smiles": "CCO\nCCN"}, headers=FRAGMENT).text
 
     assert f'<span class="band {band}">' in page
-    assert ("Rather no" in page) == (band == "fair")
+    assert ("Probably no" in page) == (band == "fair")
     assert "want 70 % or higher" in grid  # as the values below it are shown
 
 

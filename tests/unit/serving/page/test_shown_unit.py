@@ -79,6 +79,25 @@ def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
     assert "158.49 to 6309.57" in text
 
 
+def test_the_direction_and_the_place_turn_with_the_scale(tmp_path: Path) -> None:
+    """A high pIC50 is a low IC50: lower is better, and the value is below most others."""
+    store = FolderStore(tmp_path / "store")
+    measured = [4.0 + index / 10 for index in range(30)]
+    trained_on = ["C" * (index + 1) for index in range(30)]
+    options: dict[str, Any] = {"value": 6.45, "unit": "pIC50", "measured": measured, "trained_on": trained_on}
+    publish(store, tmp_path / "a", endpoint="shown", display_unit="nM", **options)
+    publish(store, tmp_path / "b", endpoint="plain", **options)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store), base_url="http://127.0.0.1:8000") as client:
+        said = {}
+        for name in ("shown", "plain"):
+            form = {"smiles": "CCO", "endpoints": name}
+            page = client.post("/", data=form, headers=FRAGMENT).text
+            part = page[page.index(f'data-endpoint="{name}"') :].split("</tr>")[0]
+            said[name] = [text for text in ("Higher", "Lower", "above 83 %", "above 17 %") if text in part]
+            assert f"{said[name][0]} is better" in client.get(f"/models/{name}").text
+    assert said == {"shown": ["Lower", "above 17 %"], "plain": ["Higher", "above 83 %"]}
+
+
 def test_a_job_has_columns_for_it(client: Client) -> None:
     """Only for the endpoint that is shown in another unit."""
     job = client.post("/v1/jobs", json={"smiles": ["CCO", "CCC"]}).json()["id"]

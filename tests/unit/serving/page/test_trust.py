@@ -59,6 +59,20 @@ def test_the_verdict_follows_from_the_answers(
     assert verdict in page_of(store)
 
 
+@pytest.mark.parametrize(("own", "better"), [(0.08, True), (0.26, False)])
+def test_a_score_is_better_by_its_own_direction(
+    store: FolderStore, tmp_path: Path, own: float, better: bool
+) -> None:  # fmt: skip
+    """A low Brier score is a good one, though it has no unit."""
+    content = card_of("brier", own, {"auroc": 0.9})
+    content["leaderboard"][1]["cv"] = 0.25
+    publish(store, tmp_path / "a", endpoint="bbb", value=0.8, binary=True, card=content)
+    page = page_of(store, "bbb")
+
+    assert ("it is not better than a model that gives every molecule the same value" in page) != better
+    assert f"Brier score {own:.2f}" in page
+
+
 def test_errors_are_said_in_the_unit_that_people_read(store: FolderStore, tmp_path: Path) -> None:
     """Logarithms as a factor, too; beside the naive model; and intervals that do not hold are called so."""
     bad = {"interval": {"nominal": 0.9, "held_out": {"molecules": 100, "coverage": 0.7}}}

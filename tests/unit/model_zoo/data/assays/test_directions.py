@@ -15,6 +15,7 @@ from model_zoo.data.assays.directions import direction_of
         ("lower", "probability", ("AMES", "hERG blocker", "Pgp substrate", "DILI", "NR-toxicity")),
         ("lower", "pIC50", ("hERG", "CYP2D6 IC50", "cytotoxicity IC50")),
         ("lower", "pCC50", ("CC50",)),
+        ("lower", "pLD50", ("LD50", "pLD50")),
         # What it takes for an unwanted effect: the more, the safer.
         ("higher", "uM", ("CC50", "Cytotoxicity CC50", "hERG", "CYP3A4", "TD_50", "LC50")),
         ("higher", "mg/kg", ("LD50", "Acute toxicity LD50")),
@@ -27,6 +28,8 @@ from model_zoo.data.assays.directions import direction_of
         ("higher", "pIC50", ("ER alpha IC50", "pIC50 (SARS-CoV-2 Mpro)")),
         # Not known: nobody's wish is invented.
         ("none", "10-6 cm/s", ("Papp B-A", "Papp B>A", "MDCK Papp B to A")),
+        ("none", "ppm", ("LD50", "LC50", "CYP3A4 residue")),
+        ("none", "pmol/min/mg", ("CYP3A4 turnover", "toxin")),
         ("none", "unknown", ("MDR1-MDCKII", "hERG", "CYP3A4", "James-1", "x")),
         ("none", "%", ("hERG % control", "cell viability", "cytotoxicity, viability")),
         ("none", "probability", ("AMES negative", "non-toxic", "CYP2D6 non-inhibitor", "hERG inactive")),
