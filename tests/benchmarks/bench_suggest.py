@@ -91,7 +91,7 @@ def egfr(folder: Path) -> Series:
 
 
 def biogen(folder: Path) -> Series:
-    """Biogen's molecules with three assays, in the order of their numbers: stable, soluble, hardly pumped out."""
+    """Biogen's molecules with three assays, in the order of their numbers: stable, soluble, low efflux."""
     raw = pd.read_csv(folder / "biogen_fang2023" / "ADME_public_set_3521.csv")
     raw = raw.rename(columns=lambda name: next((key for key in ("HLM", "SOLUBILITY", "MDR1") if key in name), name))
     raw = raw.dropna(subset=["HLM", "SOLUBILITY", "MDR1"])
