@@ -17,7 +17,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "suggestions.md"
 TITLES = {
     "bace": "BACE-1 inhibitors; hits: the most potent tenth",
     "egfr": "EGFR inhibitors in the order of their ChEMBL numbers; hits: the most potent tenth",
-    "biogen": "Biogen's molecules in the order of their numbers; hits: stable in HLM, soluble, hardly pumped out",
+    "biogen": "Biogen's molecules in the order of their numbers; hits: stable in HLM, soluble, low efflux",
 }
 STRATEGIES = {
     OURS: f"**`aidrug suggest`** (exploration {EXPLORATION:g})",
