@@ -260,6 +260,12 @@ def test_a_batch_is_sorted_filtered_and_opened(watched: Watched) -> None:
     expect(rows.nth(12)).to_contain_text("Not predicted")
     page.get_by_role("searchbox", name="Filter").fill("alcohol-1")
     expect(page.locator("#count")).to_have_text("4 of 13 shown")
+    page.get_by_role("searchbox", name="Filter").fill("alcohol-1, logp > 2")
+    expect(page.locator("#count")).to_have_text("0 of 13 shown: no column is called \u201clogp\u201d")
+    for limit in ("barrier > 80", "barrier > 80%", "barrier > 0.8"):  # the cells say per cent
+        page.get_by_role("searchbox", name="Filter").fill(limit)
+        expect(page.locator("#count")).to_have_text("12 of 13 shown")
+    page.get_by_role("searchbox", name="Filter").fill("alcohol-1")
     page.get_by_role("link", name="alcohol-11", exact=True).click()
     expect(page.get_by_role("article")).to_contain_text("alcohol-11")
     page.get_by_role("link", name="alcohol-10", exact=True).click()
@@ -630,9 +636,9 @@ def test_a_file_becomes_a_table(watched: Watched, tmp_path: Path) -> None:
     expect(page.locator("#grid thead")).to_contain_text("Measure next")
     expect(page.locator(".tool-panel .suggestions li")).to_have_count(3)
     expect(page.locator("#csv")).to_have_text("Download CSV of 3")
-    expect(page.locator(".tool-panel").filter(has_text="Suggest").get_by_role("status")).to_contain_text(
-        "same molecule"
-    )
+    said = page.locator(".tool-panel").filter(has_text="Suggest").get_by_role("status")
+    expect(said).to_contain_text("same molecule")
+    expect(said).to_contain_text(re.compile("judged by .*Aqueous solubility"))
 
 
 @pytest.mark.slow(sibling="test_page_files::test_chosen_rows_of_a_job_are_taken_away")
