@@ -62,7 +62,7 @@ def predict(page: Page, lines: str) -> None:
 
 
 def pages(context: BrowserContext) -> None:
-    """Show the service's page: a molecule, an explanation, some compared, and on a phone in the dark."""
+    """Show the service's page: a molecule, an explanation, some compared, and on a phone in dark mode."""
     page = context.new_page()
     page.set_viewport_size({"width": 1280, "height": 900})
     predict(page, ASPIRIN)
