@@ -98,7 +98,7 @@ def _name(node: Node) -> str:
 
 
 def _params(model: ModelSpec) -> dict[str, Json]:
-    return model.settings().model_dump(mode="json")
+    return model.settings().model_dump(mode="json", exclude={"task"})  # each endpoint of the group has its own
 
 
 def _numbers(record: Mapping[str, Json]) -> dict[str, float]:

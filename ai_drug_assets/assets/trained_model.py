@@ -158,9 +158,11 @@ def _record(
 ) -> None:
     """Report a trained model that is at its place to MLflow."""
     place, tags = asset_context.place(node), _tags(asset_context, node, endpoint, model) | {keys.TAG_RECOVERED: "true"}
-    name, params = f"{model.name} on {endpoint.name}", model.settings(endpoint.name).model_dump(mode="json")
+    name = f"{model.name} on {endpoint.name}"
     with tracking.training_run(context, name=name, tags=tags, record=node.record) as run:
-        tracking.log(run, params=params, scores=_flat(scores_of(asset_context, node, endpoint)), folder=place)
+        tracking.log(
+            run, params=_params(endpoint, model), scores=_flat(scores_of(asset_context, node, endpoint)), folder=place
+        )
 
 
 def _train(
@@ -184,8 +186,12 @@ def _train(
         both = score_both(read_scores(work), endpoint.target, endpoint.scale, snapshot, work)
         # First kept, then logged: when MLflow is locked or away by now, the next attempt only logs.
         place = asset_context.keep(node, work)
-        params = model.settings(endpoint.name).model_dump(mode="json")
-        tracking.log(run, params=params, scores=_flat(both), folder=place)
+        tracking.log(run, params=_params(endpoint, model), scores=_flat(both), folder=place)
+
+
+def _params(endpoint: Endpoint, model: ModelSpec) -> dict[str, Json]:
+    """Return the hyper-parameters that it was trained with; its task is that of the endpoint."""
+    return model.settings(endpoint.name).model_dump(mode="json") | {"task": endpoint.task}
 
 
 def _fit(asset_context: AssetContext, node: Node, endpoint: Endpoint, model: ModelSpec, work: Path) -> None:

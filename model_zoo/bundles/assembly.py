@@ -228,7 +228,7 @@ def _card(
             description=model.description,
             features=tuple(model.features),
             auxiliary=tuple(sorted(chosen.auxiliary)),
-            config=model.settings(endpoint.name).model_dump(mode="json"),
+            config=model.settings(endpoint.name).model_dump(mode="json") | {"task": endpoint.task},
         ),
         signature=chosen.contender.signature,
         record=chosen.record,

@@ -264,7 +264,10 @@ def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
         facts.append(("Split", f"by {split.kind}, {split.folds} folds{share}"))
     facts.extend(_levels(manifest))
     if card.model.config:
-        facts.append(("Settings", _settings(card.model.config)))
+        said = {
+            key: each for key, each in card.model.config.items() if key != "task"
+        }  # cards of earlier versions say regression of classes too
+        facts.append(("Settings", _settings(said)))
     provenance = (
         ("Data snapshot", card.snapshot[:12]),
         ("Revision", card.git_sha[:12]),

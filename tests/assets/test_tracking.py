@@ -10,6 +10,7 @@ import pytest
 
 from ai_drug_assets import keys, processes
 from ai_drug_assets.tracking import EXPERIMENT, Tracking
+from model_zoo.bundles.card import parse_card
 from model_zoo.models import rf
 from tests.project_factory import Project, add_model, refuse
 
@@ -90,6 +91,15 @@ def test_an_alias_ends_with_its_model(made: Project) -> None:
     made.run()
     assert alias(made, "champion") == run_of(made, "trained_model/logp/rf")
     assert alias(made, "challenger") is None
+
+
+def test_classes_are_reported_as_such(made: Project) -> None:
+    """MLflow's parameters and the card name the task that was trained, not the default of the hyper-parameters."""
+    run = Tracking(made.settings).client.get_run(run_of(made, "trained_model/greasy/rf"))
+    (card, *_) = (made.settings.home / "store" / "bundles" / "greasy").glob("*/card.json")
+
+    assert run.data.params["task"] == "binary"
+    assert parse_card(card.read_bytes(), str(card)).model.config["task"] == "binary"
 
 
 def test_a_finished_run_is_reused_without_its_files(made: Project) -> None:
