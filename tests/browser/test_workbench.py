@@ -19,6 +19,7 @@ from model_zoo.bundles.store import FolderStore
 from tests.browser.test_accessibility import violations
 from tests.browser.test_page import Watched, watch
 from tests.browser.workbench_store import fill_workbench
+from tests.bundle_factory import publish
 from tests.server_process import running_service
 
 pytestmark = pytest.mark.browser
@@ -370,6 +371,44 @@ def test_molecules_are_plotted_among_the_drugs(watched: Watched) -> None:
     expect(picture).to_be_visible(timeout=60_000)
     assert picture.locator("polygon").count() == 0
     expect(picture).to_contain_text("Potency, nM")
+
+
+def test_a_table_keeps_the_unit_that_its_values_are_in(chromium: Browser, tmp_path: Path) -> None:
+    """While it is open another unit is shown of its endpoint: neither score nor plot mixes both, a series says its own.
+
+    A filter takes numbers as the table writes small ones.
+    """
+    store = FolderStore(tmp_path / "store")
+    served = {"endpoint": "potency", "title": "Potency", "unit": "pIC50", "onnx_bias": 9.0}
+    publish(store, tmp_path / "a", **served, desirable={"low": 7.0, "margin": 1.0})
+    with running_service(tmp_path, tmp_path / "log") as (address, _):
+        watched = watch(chromium, address)
+        page = watched.page
+        page.goto(address)
+        watched.predict(*MOLECULES[:3])
+        version = publish(store, tmp_path / "b", **served, display_unit="nM", desirable={"low": 7.0, "margin": 1.0})
+        page.wait_for_function(
+            """(version) => fetch("/v1/endpoints").then((answer) => answer.json())
+            .then(([each]) => each.champion.version === version)""",
+            arg=version,
+        )
+        open_tool(watched, "Project score")
+        page.get_by_label("Add a property").select_option("potency")
+        said = "Potency was predicted in pIC50 and is shown in nM now: predict again"
+        expect(page.locator("#score-said")).to_contain_text(said)
+        open_tool(watched, "Series")
+        page.get_by_role("button", name="By the names").click()
+        series = page.get_by_role("region", name="Series side by side")
+        expect(series.get_by_role("row", name=re.compile("^Potency pIC50"))).to_be_visible()
+        open_tool(watched, "Plot")
+        page.get_by_label("Axis x").select_option("potency")
+        expect(page.get_by_text("Potency was predicted in pIC50, and of the drugs")).to_be_visible()
+        page.get_by_label("Filter").fill("potency > 1e-6")
+        expect(page.locator("#grid tbody tr")).to_have_count(3)
+        page.get_by_label("Filter").fill("potency < 1e-6")
+        expect(page.locator("#count")).to_have_text("0 of 3 shown")
+        assert watched.faults == []
+        page.context.close()
 
 
 def test_one_molecule_is_plotted_too(watched: Watched) -> None:

@@ -11,7 +11,7 @@ const LIKENESS = -1; // the order of a search for what is alike
 const SLICE = 12; // milliseconds of work between two looks at what the reader does
 const [GOOD, FAIR, POOR, FAR, MEASURED, TRIAL, PROVISIONAL, TOO_LARGE] = [1, 2, 4, 8, 16, 32, 64, 128]; // as in stored_rows.py
 const natural = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
-const CONDITION = /^(.*?)\s*(<=|>=|<|>|=|≤|≥)\s*([-+\u2212]?[\d.]+)\s*%?$/;
+const CONDITION = /^(.*?)\s*(<=|>=|<|>|=|≤|≥)\s*([-+\u2212]?[\d.]+(?:e[-+\u2212]?\d+)?)\s*%?$/;
 
 // Three digits, as many as the smallest interval supports.
 function written(value) {
@@ -331,7 +331,7 @@ export async function open(panel, page) {
     const [, , sign, number] = part.match(CONDITION) ?? [];
     const at = columnOf(part);
     if (at < 0) return (row) => data.text(row).includes(part);
-    const written = Number(number.replace("\u2212", "-"));
+    const written = Number(number.replaceAll("\u2212", "-"));
     const limit = columns[at].dataset.task === "binary" && (written > 1 || part.endsWith("%")) ? written / 100 : written; // shown in per cent
     const holds = { "<": (v) => v < limit, ">": (v) => v > limit, "=": (v) => v === limit, "<=": (v) => v <= limit, ">=": (v) => v >= limit };
     const compare = holds[{ "≤": "<=", "≥": ">=" }[sign] ?? sign];
@@ -532,6 +532,8 @@ export async function open(panel, page) {
     smiles: data.smiles,
     title: (row) => data.name(row) || data.smiles(row),
     names: () => names,
+    // What its values are in, whatever the endpoint is shown in by now.
+    unit: (name) => (({ task, unit }) => (task === "binary" ? "probability" : unit))(columns[places.get(name)].dataset),
     value: (row, name) => data.value(row, places.get(name)),
     isFar: (row, name) => data.isFar(row, places.get(name)),
     picked: () => [...picked].filter((row) => !removed.has(row)).sort((a, b) => a - b),
