@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -77,6 +78,22 @@ def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
     assert "solubility_logs_display_value" not in row
     assert "1000.00 nM" in text
     assert "158.49 to 6309.57" in text
+
+
+def test_a_file_has_measured_values_in_the_unit_beside_them(client: Client) -> None:
+    """A bound of 10,000 nM is one of pIC50 5: each stands with the values of its own unit, and its sign turns."""
+    for form in ("csv", "sdf"):
+        text = client.post("/page/csv", data={"smiles": f"{TRAINING[0]}\n{TRAINING[1]}", "format": form}).text
+        if form == "sdf":
+            parts = [re.findall(r">  <(\w+)>\n(.*)\n", part) for part in text.split("$$$$\n")[:2]]
+            rows = [dict(part) for part in parts]
+        else:
+            rows = list(csv.DictReader(io.StringIO(text.lstrip("\N{BOM}"))))
+
+        assert [row["herg_measured"] for row in rows] == ["> 5.00", "5.10"]
+        assert [row["herg_display_measured"] for row in rows] == ["< 10,000.00", "7,943.28"]
+        assert rows[0]["herg_unit"] == "pIC50"
+        assert "solubility_logs_display_measured" not in rows[0]
 
 
 def test_the_direction_and_the_place_turn_with_the_scale(tmp_path: Path) -> None:
