@@ -16,11 +16,14 @@ from litestar.testing import TestClient
 
 from ai_drug_assets.operations.predictions import as_text
 from model_zoo.bundles.store import FolderStore
+from model_zoo.inference.answers import Estimate
 from model_zoo.monitoring.prediction_log import PredictionLog
 from serving.app import create_app
+from serving.champions.champion_registry import Champion
 from serving.client import answers
+from serving.page import wording
 from serving.settings import Settings
-from tests.bundle_factory import TRAINING, publish
+from tests.bundle_factory import TRAINING, publish, write
 
 Client = TestClient[Any]
 FRAGMENT = {"x-fragment": "part"}
@@ -113,6 +116,34 @@ def test_the_direction_and_the_place_turn_with_the_scale(tmp_path: Path) -> None
             said[name] = [text for text in ("Higher", "Lower", "above 83 %", "above 17 %") if text in part]
             assert f"{said[name][0]} is better" in client.get(f"/models/{name}").text
     assert said == {"shown": ["Lower", "above 17 %"], "plain": ["Higher", "above 83 %"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "direction", "plain", "shown", "band"),
+    [
+        (5.0, "higher", "below 40 % of measured", "above 40 % of measured", "poor"),
+        (5.0, "lower", "below 40 % of measured", "above 40 % of measured", "fair"),
+        (4.0, "higher", "below 99 % of measured", "above 99 % of measured", "poor"),
+        (6.0, "lower", "above 67 % of measured", "above 30 % of measured", "poor"),
+    ],
+    ids=str,
+)
+def test_values_at_a_limit_are_below_no_value_that_equals_them(  # noqa: PLR0913, PLR0917  a row of the table
+    tmp_path: Path, value: float, direction: str, plain: str, shown: str, band: str
+) -> None:
+    """Of 30 values 18 are 5, the limit of the assay: a molecule that is predicted there is not below 99 % of them.
+
+    In the other unit its place is the same from the other side. For the desirability equal values count half, as among
+    drugs.
+    """
+    measured = [5.0] * 18 + [5.5, 5.8, 6.0, *(6.5 + index / 10 for index in range(9))]
+    trained_on = ["C" * (index + 1) for index in range(30)]
+    options: dict[str, Any] = {"value": value, "unit": "pIC50", "measured": measured, "trained_on": trained_on}
+    for display_unit, said in ((None, plain), ("nM", shown)):
+        bundle = write(tmp_path / str(display_unit), display_unit=display_unit, direction=direction, **options)
+        champion, estimate = Champion(bundle), Estimate("CCO", value, None, None, 1.0)
+        assert wording.standing(champion, estimate) == said
+        assert wording.band(wording.desirability(champion, estimate)) == band
 
 
 def test_a_job_has_columns_for_it(client: Client) -> None:
