@@ -87,7 +87,7 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
     ) -> Content:
         ask = asking(ctx)
         what = await ask("GET", f"/v1/endpoints/{quote(endpoint, safe='')}")
-        return _compared(await _predicted(ask, smiles, [endpoint]), endpoint, what["direction"])
+        return _compared(await _predicted(ask, smiles, [endpoint]), endpoint, what)
 
     @tool(wording.SUBMIT, ADDS)
     async def submit_job(
@@ -168,7 +168,11 @@ async def _described(ask: Ask, endpoint: Content) -> Content:
     return facts
 
 
-def _compared(entries: list[Content], endpoint: str, direction: str) -> Content:
+def _compared(entries: list[Content], endpoint: str, what: Content) -> Content:
+    direction = what["direction"]
+    better = {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better")
+    if what["display_unit"] is not None and direction != "none":
+        better += f", of `value` in {what['unit']}"
     rows = [(index, each["endpoints"][endpoint]) for index, each in enumerate(entries) if "endpoints" in each]
     rows.sort(key=lambda row: row[1]["value"], reverse=direction != "lower")
     pairs = [
@@ -176,7 +180,7 @@ def _compared(entries: list[Content], endpoint: str, direction: str) -> Content:
         for (first, one), (second, other) in pairwise(rows)
     ]
     return {
-        "direction": {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better"),
+        "direction": better,
         "molecules": [wording.summarise(each) for each in entries],
         "order": [index for index, _ in rows],
         "pairs": pairs,

@@ -233,20 +233,29 @@ def quality(card: ModelCard) -> Quality | None:
         return None
     value = scores.cv[card.metric].mean
     basis = f"{card.split.folds} {card.split.kept_together} folds, {rows.train:,} molecules"
-    on = f" ({scale(card)})" if scale(card) and card.metric in IN_UNITS else ""
+    on = on_scale(card, card.metric)
     name = METRICS.get(card.metric, card.metric)
     return Quality(f"{name} {number(value, places(value))}{on}", basis, _strength(scores))
 
 
 def scale(card: ModelCard) -> str:
-    """Say on which scale a card's scores are; empty where it is the endpoint's unit.
+    """Say on which scale a card's scores are; empty where it is the unit that people read.
 
     Examples
     --------
     >>> scale(ModelCard(scores=Performance(scale="training", scale_name="log10 of mL/min/kg"))), scale(ModelCard())
     ('log10 of mL/min/kg', '')
+    >>> scale(ModelCard(endpoint={"unit": "pIC50", "display_unit": "nM"}))
+    'pIC50'
     """
-    return card.scores.scale_name if card.scores.scale == "training" else ""
+    if card.scores.scale == "training":
+        return card.scores.scale_name
+    return card.endpoint.unit if card.endpoint.display_unit else ""
+
+
+def on_scale(card: ModelCard, metric: str) -> str:
+    """Say behind a score on which scale it is; nothing where it has no unit, or that which people read."""
+    return f" ({scale(card)})" if scale(card) and metric in IN_UNITS else ""
 
 
 def _strength(scores: Performance) -> Strength:

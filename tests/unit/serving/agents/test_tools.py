@@ -41,6 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     store = FolderStore(home / "store")
     publish(store, home / "b1", onnx_bias=0.0, explained=True)
     publish(store, home / "b2", endpoint="bbb", value=0.8, binary=True)
+    publish(store, home / "b3", endpoint="potency", value=6.0, unit="pIC50", display_unit="nM")
     keys = KeyStore(home / "service" / "keys.sqlite")
     made = {name: keys.create(name, [*scopes])[1] for name, scopes in SCOPES.items()}
     with running_service(home, home / "log", AIDRUG_LOG_LEVEL="DEBUG") as (url, _):
@@ -76,7 +77,7 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
         async with client_of(place, place.keys["all"]) as client:
             listed = await called(client, "list_endpoints")
             endpoints = {each["name"]: each for each in listed["endpoints"]}
-            assert set(endpoints) == {"bbb", "solubility_logs"}
+            assert set(endpoints) == {"bbb", "potency", "solubility_logs"}
             assert endpoints["solubility_logs"]["unit"] == "log10 mol/L"
 
             molecules = (await called(client, "predict", smiles=["CCO", "nope", "FC(F)(F)c1nnc(Br)s1"]))["molecules"]
@@ -97,6 +98,9 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
             beside = await called(client, "compare", smiles=["CCO", "C" * 30, "CCN"], endpoint="solubility_logs")
             values = [each["predictions"]["solubility_logs"]["value"] for each in beside["molecules"]]
             assert [values[index] for index in beside["order"]] == sorted(values, reverse=True)
+            assert beside["direction"] == "higher is better"
+            shown = await called(client, "compare", smiles=["CCO", "CCN"], endpoint="potency")
+            assert shown["direction"] == "higher is better, of `value` in pIC50", "beside numbers in nM"
             for pair in beside["pairs"]:
                 ends = [beside["molecules"][i]["predictions"]["solubility_logs"]["interval"] for i in pair["between"]]
                 assert pair["distinguishable"] == (ends[1][1] < ends[0][0])

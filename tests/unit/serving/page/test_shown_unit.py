@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 
 from ai_drug_assets.operations.predictions import as_text
 from model_zoo.bundles.store import FolderStore
+from model_zoo.data.targets import Target
 from model_zoo.inference.answers import Estimate
 from model_zoo.monitoring.prediction_log import PredictionLog
 from serving.app import create_app
@@ -128,7 +129,7 @@ def test_the_direction_and_the_place_turn_with_the_scale(tmp_path: Path) -> None
     ],
     ids=str,
 )
-def test_values_at_a_limit_are_below_no_value_that_equals_them(  # noqa: PLR0913, PLR0917  a row of the table
+def test_values_at_a_limit_are_below_no_value_that_equals_them(
     tmp_path: Path, value: float, direction: str, plain: str, shown: str, band: str
 ) -> None:
     """Of 30 values 18 are 5, the limit of the assay: a molecule that is predicted there is not below 99 % of them.
@@ -176,6 +177,34 @@ def test_a_bound_is_measured_in_the_shown_unit_and_kept_in_the_endpoints(client:
     with closing(PredictionLog(tmp_path / "record")) as record:
         rows = [(row.relation, round(row.value, 9)) for row in record.measurements("herg")]
     assert rows == [("<", 5.0), ("=", 7.0), ("<", 5.0)]
+
+
+def test_an_explanation_says_what_raises_the_other_number(tmp_path: Path) -> None:
+    """It explains a pIC50: what raises that lowers the number on the card. In kJ/mol both rise."""
+    store = FolderStore(tmp_path / "store")
+    options: dict[str, Any] = {"onnx_bias": 6.0, "explained": True}
+    publish(store, tmp_path / "a", endpoint="herg", unit="pIC50", display_unit="nM", **options)
+    publish(store, tmp_path / "b", endpoint="energy", unit="kcal/mol", display_unit="kJ/mol", **options)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store), base_url="http://127.0.0.1:8000") as client:
+        said = {
+            name: client.post("/page/why", data={"smiles": "CCO", "endpoint": name}, headers=FRAGMENT).text
+            for name in ("herg", "energy")
+        }
+
+    assert "What raises it in pIC50 lowers it in nM." in said["herg"]
+    assert "What raises it" not in said["energy"]
+    assert "which is" in said["energy"]
+
+
+def test_a_bound_that_cuts_a_small_number_is_told(tmp_path: Path) -> None:
+    """The terms add up to 1.5e-9 m/s, and the card says 5e-9, the least that there can be."""
+    store, target = FolderStore(tmp_path / "store"), Target(task="regression", lower=5e-9)
+    options: dict[str, Any] = {"onnx_bias": 1e-9, "onnx_weights": (1e-11, 0.0, 0.0), "explained": True}
+    publish(store, tmp_path / "a", endpoint="rate", unit="m/s", target=target, interval_half_width=1e-9, **options)
+    with TestClient(create_app(Settings(poll_seconds=0.02), store), base_url="http://127.0.0.1:8000") as client:
+        text = client.post("/page/why", data={"smiles": "CCO", "endpoint": "rate"}, headers=FRAGMENT).text
+
+    assert "<dt>which is</dt><dd>5e\N{MINUS SIGN}09 m/s</dd>" in text
 
 
 def test_neighbours_and_models_are_told_in_it(client: Client) -> None:
