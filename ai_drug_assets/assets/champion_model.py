@@ -161,7 +161,8 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: st
 
 
 def _metadata(decision: Election, board: Leaderboard, version: str | None) -> dict[str, Json]:
-    metric = board.metric
+    metric, champion = board.metric, decision.champion
+    against = "the champion before" if champion and champion.model in decision.p_values else "the champion"
     rows = []
     for row in board.rows:
         name = row.model
@@ -177,6 +178,6 @@ def _metadata(decision: Election, board: Leaderboard, version: str | None) -> di
         "awaited": ", ".join(decision.awaited) or "nobody",
         "bundle": version or "none",
         "decision": plots.markdown_table(
-            ("model", f"{metric} over folds", "p (paired, one-sided, against the champion)", "verdict"), rows
+            ("model", f"{metric} over folds", f"p (paired, one-sided, against {against})", "verdict"), rows
         ),
     }

@@ -181,12 +181,14 @@ def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
 def _leaderboard(card: ModelCard) -> tuple[Candidate, ...]:
     rows, decision = card.leaderboard, card.decision
     top = max((row.cv for row in rows), default=0.0)
+    # Who took the title has a p-value itself, against the champion before; then so have the others.
+    whom = "the champion before" if card.model.name in decision.p_values else "the champion"
     contestants = []
     for row in rows:
         serves = row.signature == card.signature
         verdict = "serves" if serves else decision.refused.get(row.model, "")
         if not verdict and (p := decision.p_values.get(row.model)) is not None:
-            verdict = f"not better than the champion (p = {p:.2g})"
+            verdict = f"no better than {whom}: p = {p:.2g}"
         if not verdict and row.model == decision.challenger:
             verdict = "challenger"
         contestants.append(

@@ -98,11 +98,11 @@ def _verdict(answers: Sequence[Answered], *, provisional: bool) -> tuple[Kind, s
 def _error(champion: Champion, card: ModelCard) -> Answered:
     question = "How wrong is it?"
     target, scores = champion.manifest.target, card.scores
-    known = scores.cv if scores.scale == "training" or target.transform == "identity" else {}  # of older cards
     binary = target.task == "binary"
-    spread = (scores.scales["training"].cv if "training" in scores.scales else known).get(
-        "accuracy" if binary else "mae"
-    )
+    found = scores.cv if scores.scale == "training" or target.transform == "identity" else {}
+    if "training" in scores.scales:  # older cards have one scale
+        found = scores.scales["training"].cv
+    spread = found.get("accuracy" if binary else "mae")
     quality = wording.quality(card)
     kind: Kind = {"strong": "good", "fair": "fair", "weak": "poor", "": ""}[quality.strength] if quality else ""  # type: ignore[assignment]
     facts = []

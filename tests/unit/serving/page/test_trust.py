@@ -126,6 +126,23 @@ def test_a_score_below_zero_has_no_bar(store: FolderStore, tmp_path: Path) -> No
     assert re.findall(r'<rect width="([\d.]+)" height="8"', page_of(store)) == ["100.0", "0.0"]
 
 
+@pytest.mark.parametrize(
+    ("p_values", "whom"),
+    [({"rf": 0.3}, "the champion"), ({"rf": 0.02, "linear": 0.001}, "the champion before")],
+    ids=["first", "challenged"],
+)
+def test_a_p_value_names_whom_it_compares_with(
+    store: FolderStore, tmp_path: Path, p_values: dict[str, float], whom: str
+) -> None:
+    """Where a challenger took the title, p-values are against whom it beat."""
+    content = card(model={"name": "linear"})
+    content["decision"]["p_values"] = p_values
+    content["leaderboard"].append({"model": "rf", "signature": "rf", "cv": 0.8, "cv_std": 0.1})
+    publish(store, tmp_path / "a", onnx_bias=-1.0, card=content)
+
+    assert f"no better than {whom}: p = {p_values['rf']:.2g}<" in page_of(store)
+
+
 def test_scores_on_two_scales_are_not_compared(store: FolderStore, tmp_path: Path) -> None:
     """Who changes `score_scale` or the unit has made no model better or worse."""
     before, after = card(mean=520.0), card(mean=0.4)
