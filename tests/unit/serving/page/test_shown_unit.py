@@ -166,17 +166,19 @@ def test_a_bound_is_measured_in_the_shown_unit_and_kept_in_the_endpoints(client:
     fields = {"smiles": "CCO", "endpoint": "herg", "source": "lab"}
     page = client.post("/page/measured", data={**fields, "value": ">10000"}, headers=FRAGMENT).text
     exact = client.post("/page/measured", data={**fields, "value": "100"}, headers=FRAGMENT).text
+    small = client.post("/page/measured", data={**fields, "value": "0.004"}, headers=FRAGMENT).text
     bad = client.post("/page/measured", data={**fields, "value": "-3"}, headers=FRAGMENT)
     sent = {"smiles": "CCO", "endpoint": "herg", "value": 5.0, "relation": "<"}
     api = client.post("/v1/feedback", json={"measurements": [sent]})
 
     assert "You measured &gt; 10,000.00; the model says 1,000.00, which is on the other side" in page
     assert "You measured 100.00; the model says 1,000.00, and your value is outside" in exact
+    assert "You measured 0.0040; the model says 1,000.00" in small, "which is no 0.00"
     assert (bad.status_code, "expected a value above zero in nM" in bad.text) == (422, True)
     assert api.json()["stored"] == 1
     with closing(PredictionLog(tmp_path / "record")) as record:
-        rows = [(row.relation, round(row.value, 9)) for row in record.measurements("herg")]
-    assert rows == [("<", 5.0), ("=", 7.0), ("<", 5.0)]
+        rows = [(row.relation, round(row.value, 6)) for row in record.measurements("herg")]
+    assert rows == [("<", 5.0), ("=", 7.0), ("=", 11.39794), ("<", 5.0)]
 
 
 def test_an_explanation_says_what_raises_the_other_number(tmp_path: Path) -> None:
