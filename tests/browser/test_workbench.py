@@ -381,6 +381,7 @@ def test_a_table_keeps_the_unit_that_its_values_are_in(chromium: Browser, tmp_pa
     store = FolderStore(tmp_path / "store")
     served = {"endpoint": "potency", "title": "Potency", "unit": "pIC50", "onnx_bias": 9.0}
     publish(store, tmp_path / "a", **served, desirable={"low": 7.0, "margin": 1.0})
+    publish(store, tmp_path / "c", endpoint="solubility_logs")
     with running_service(tmp_path, tmp_path / "log") as (address, _):
         watched = watch(chromium, address)
         page = watched.page
@@ -389,9 +390,17 @@ def test_a_table_keeps_the_unit_that_its_values_are_in(chromium: Browser, tmp_pa
         version = publish(store, tmp_path / "b", **served, display_unit="nM", desirable={"low": 7.0, "margin": 1.0})
         page.wait_for_function(
             """(version) => fetch("/v1/endpoints").then((answer) => answer.json())
-            .then(([each]) => each.champion.version === version)""",
+            .then((all) => all.some((each) => each.champion.version === version))""",
             arg=version,
         )
+        page.locator("summary", has_text="Columns and views").click()
+        page.get_by_label("Filter").fill("potency > 6")
+        page.locator("#view-name").fill("potent")
+        page.get_by_role("button", name="Save view").click()
+        page.get_by_label("Filter").fill("")
+        page.locator("#view").select_option("potent")
+        expect(page.get_by_label("Filter")).to_have_value("potency > 6")
+        page.get_by_label("Filter").fill("")
         open_tool(watched, "Project score")
         page.get_by_label("Add a property").select_option("potency")
         said = "Potency was predicted in pIC50 and is shown in nM now: predict again"
@@ -407,6 +416,13 @@ def test_a_table_keeps_the_unit_that_its_values_are_in(chromium: Browser, tmp_pa
         expect(page.locator("#grid tbody tr")).to_have_count(3)
         page.get_by_label("Filter").fill("potency < 1e-6")
         expect(page.locator("#count")).to_have_text("0 of 3 shown")
+        watched.predict(*MOLECULES[:3])
+        page.locator("summary", has_text="Columns and views").click()
+        page.locator("#view").select_option("potent")
+        expect(page.locator("#view-said")).to_contain_text(
+            "its limit of potency is in pIC50, and the values here are in nM"
+        )
+        expect(page.get_by_label("Filter")).to_have_value("")
         assert watched.faults == []
         page.context.close()
 

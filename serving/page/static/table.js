@@ -338,10 +338,15 @@ export async function open(panel, page) {
     return (row) => compare(data.value(row, at));
   }
 
+  const parts = () => $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean);
+
+  // By endpoint, the units that the filter's limits are in.
+  const unitsOfFilter = () => Object.fromEntries(parts().map(columnOf).filter((at) => at >= 0 && at < width).map((at) => [names[at], state.unit(names[at])]));
+
   async function update() {
     const mine = ++turn;
     const isOutdated = () => mine !== turn;
-    const tests = $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean).map(test);
+    const tests = parts().map(test);
     if ($("#familiar").checked) tests.push((row) => !data.isBad(row) && visible.every((at) => !data.isFar(row, at)));
     if (removed.size) tests.push((row) => !removed.has(row));
     if (found) tests.push((row) => found.has(row));
@@ -351,7 +356,7 @@ export async function open(panel, page) {
     shown = rows;
     render();
     const count = data.count();
-    const unknown = rows.length || !count ? "" : $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).find((part) => part.match(CONDITION)?.[1] && columnOf(part) < 0);
+    const unknown = rows.length || !count ? "" : parts().find((part) => part.match(CONDITION)?.[1] && columnOf(part) < 0);
     const loading = job && count < total ? `, ${count.toLocaleString()} of ${total.toLocaleString()} rows read` : "";
     $("#count").textContent = (shown.length === count ? "" : `${shown.length} of ${count} shown`) + (unknown ? `: no column is called \u201c${unknown.match(CONDITION)[1]}\u201d` : "") + loading;
     label();
@@ -547,7 +552,7 @@ export async function open(panel, page) {
     addColumn,
     removeColumn,
     // What a saved view holds.
-    get: () => ({ columns: visible.filter((at) => at < width).map((at) => columns[at].dataset.endpoint), filter: $("#filter").value, familiar: $("#familiar").checked, sort: { by: sorting.at < LEAD ? Math.max(1, sorting.at) : columns[sorting.at - LEAD].dataset.endpoint, down: sorting.down } }),
+    get: () => ({ columns: visible.filter((at) => at < width).map((at) => columns[at].dataset.endpoint), filter: $("#filter").value, units: unitsOfFilter(), familiar: $("#familiar").checked, sort: { by: sorting.at < LEAD ? Math.max(1, sorting.at) : columns[sorting.at - LEAD].dataset.endpoint, down: sorting.down } }),
     set(wanted) {
       const by = wanted.sort?.by;
       const column = columns.findIndex(({ dataset }) => dataset.endpoint === by);
