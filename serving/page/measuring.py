@@ -158,5 +158,5 @@ def _compared(engine: Engine, sent: Measurement, predicted: Compared) -> str:
 
 
 def _written(value: float) -> str:
-    """Write a number by its own size: one may be a thousand times another, and is no zero beside it."""
+    """Write a number by its own size: one may be a thousand times another, which is not zero for that."""
     return number(value, places(value))

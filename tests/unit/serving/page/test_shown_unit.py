@@ -85,7 +85,7 @@ def test_the_page_its_file_and_the_client_say_the_same(client: Client) -> None:
 
 
 def test_a_file_has_measured_values_in_the_unit_beside_them(client: Client) -> None:
-    """A bound of 10,000 nM is one of pIC50 5: each stands with the values of its own unit, and its sign turns."""
+    """A bound of 10,000 nM is one of pIC50 5: each is beside the values in its own unit, and its sign turns."""
     for form in ("csv", "sdf"):
         text = client.post("/page/csv", data={"smiles": f"{TRAINING[0]}\n{TRAINING[1]}", "format": form}).text
         if form == "sdf":

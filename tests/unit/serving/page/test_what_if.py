@@ -155,5 +155,5 @@ def test_a_step_is_told_in_the_unit_that_people_read(tmp_path: Path, fields: dic
 def test_a_bound_of_predictions_cuts_no_measured_difference(
     tmp_path: Path, fields: dict[str, Any], start: float, step: float, words: str
 ) -> None:
-    """From a prediction at the bound on, what pairs showed was told as no change."""
+    """What pairs showed is the same where a prediction is at the bound."""
     assert change_words(Champion(write(tmp_path / "a", **fields)), start, step) == words
