@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 from model_zoo.bundles.assembly import candidate
+from model_zoo.bundles.manifest import FILE as MANIFEST
+from model_zoo.bundles.manifest import parse_manifest
 from model_zoo.bundles.model_card import to_markdown
 from model_zoo.bundles.store import parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
@@ -137,7 +139,7 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
     holder = card.contender
     if holder is None:
         raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")
-    if card.scores.scale != configured.scale:
+    if card.scores.scale != configured.scale or not _learns_alike(asset_context, configured, now.version):
         holder = replace(holder, folds={})  # it was scored on another scale: nothing compares with that
     return _Served(
         now.version,
@@ -146,6 +148,15 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
         card.made_by,
         frozenset(blocked),
     )
+
+
+def _learns_alike(asset_context: AssetContext, configured: Endpoint, version: str) -> bool:
+    """Return whether scores of a version and of the models of now are on one scale, where that of training decides."""
+    if configured.scale != "training":
+        return True
+    content = asset_context.store.read_manifest_bytes(configured.name, version)
+    target = parse_manifest(content, f"{configured.name}/{version}/{MANIFEST}").target
+    return target.placing == configured.target.placing
 
 
 def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: str) -> dict[str, str | None]:
@@ -161,7 +172,8 @@ def _set_aliases(tracking: Tracking, endpoint: str, decision: Election, card: st
 
 
 def _metadata(decision: Election, board: Leaderboard, version: str | None) -> dict[str, Json]:
-    metric = board.metric
+    metric, champion = board.metric, decision.champion
+    against = "the champion before" if champion and champion.model in decision.p_values else "the champion"
     rows = []
     for row in board.rows:
         name = row.model
@@ -177,6 +189,6 @@ def _metadata(decision: Election, board: Leaderboard, version: str | None) -> di
         "awaited": ", ".join(decision.awaited) or "nobody",
         "bundle": version or "none",
         "decision": plots.markdown_table(
-            ("model", f"{metric} over folds", "p (paired, one-sided, against the champion)", "verdict"), rows
+            ("model", f"{metric} over folds", f"p (paired, one-sided, against {against})", "verdict"), rows
         ),
     }

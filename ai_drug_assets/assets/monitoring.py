@@ -24,6 +24,7 @@ from model_zoo.monitoring.prediction_log import PredictionLog, same_unit
 from model_zoo.monitoring.review import FEWEST, Review, for_training, review
 from model_zoo.provenance.roots import Makers
 from model_zoo.provenance.signed_code import sign
+from model_zoo.training.scales import scale_words
 from model_zoo.type_aliases import Json
 
 from ai_drug_assets import keys
@@ -82,15 +83,15 @@ def monitoring(asset_context: AssetContext, endpoint: Endpoint) -> dg.AssetsDefi
             unused = _results(key, checks, {}, why)
             return dg.ObserveResult(asset_key=key, metadata={"champion": "none"}, check_results=unused)
         card = read_card(asset_context.store, endpoint.name, now.version)
-        made = _review(asset_context, endpoint, now)
+        made, scale = _review(asset_context, endpoint, now)
         reviews = asset_context.settings.folder("service", "reviews")
-        atomic_write(reviews / f"{endpoint.name}.json", json.dumps(made.as_json()).encode())
+        atomic_write(reviews / f"{endpoint.name}.json", json.dumps({**made.as_json(), "scale": scale}).encode())
         expected = _expected(card.scores, endpoint, made.metric)
         promoted = _promote(asset_context, tracking, endpoint, made)
         few = f"fewer than {FEWEST} molecules: nothing is concluded"
         return dg.ObserveResult(
             asset_key=key,
-            metadata=_metadata(made, expected, promoted),
+            metadata=_metadata(made, expected, promoted, scale),
             check_results=_results(key, checks, _verdicts(made, expected), few),
         )
 
@@ -106,7 +107,8 @@ def _expected(scores: Performance, endpoint: Endpoint, metric: str) -> float | N
     return known[metric].mean if known is not None and metric in known else None
 
 
-def _review(asset_context: AssetContext, endpoint: Endpoint, now: Current) -> Review:
+def _review(asset_context: AssetContext, endpoint: Endpoint, now: Current) -> tuple[Review, str]:
+    """Review the champion; say on which scale its losses are."""
     with closing(PredictionLog(asset_context.settings.home / "service")) as record:
         predictions, measurements = list(record.predictions(endpoint.name)), record.measurements(endpoint.name)
         without = record.decision(endpoint.name).without
@@ -123,7 +125,8 @@ def _review(asset_context: AssetContext, endpoint: Endpoint, now: Current) -> Re
         predictions = [row for row in predictions if row.version != challenger]
     if endpoint.scale == "training":
         predictions, measurements = for_training(mine.target, predictions, measurements)
-    return review(endpoint.name, endpoint.task, now.version, predictions, measurements, challenger)
+    made = review(endpoint.name, endpoint.task, now.version, predictions, measurements, challenger)
+    return made, scale_words(endpoint.scale, mine.target, mine.unit)
 
 
 def _promote(asset_context: AssetContext, tracking: Tracking, endpoint: Endpoint, made: Review) -> str | None:
@@ -187,7 +190,7 @@ def _verdicts(made: Review, expected: float | None) -> dict[str, tuple[bool, str
     return result
 
 
-def _metadata(made: Review, expected: float | None, promoted: str | None) -> dict[str, Json]:
+def _metadata(made: Review, expected: float | None, promoted: str | None, scale: str) -> dict[str, Json]:
     accuracy = made.accuracy
     rows = [
         ("predictions", made.predictions),
@@ -196,6 +199,7 @@ def _metadata(made: Review, expected: float | None, promoted: str | None) -> dic
         ("stability index, latest week", _shown(made.drift)),
         ("measured molecules", accuracy.molecules),
         ("measured, but perhaps learnt from", accuracy.seen),
+        ("scale of losses", scale),
         (f"live {made.metric}", _shown(accuracy.loss, accuracy.loss_low, accuracy.loss_high)),
         (f"{made.metric} in cross-validation", _shown(expected)),
         ("coverage of 90 % intervals", _shown(accuracy.coverage, accuracy.coverage_low, accuracy.coverage_high)),

@@ -141,7 +141,7 @@ def to_markdown(card: ModelCard) -> str:
         _section("Limits", [f"- {each}" for each in card.limits]),
         _section("Data and split", _data(card)),
         _section("Model", _model(card)),
-        _section("Scores", _scores(card.scores)),
+        _section("Scores", _scores(card.scores, _unit(card))),
         _section("Scores in the endpoint's unit", _unit_scores(card)),
         *(
             _section(f"{name} at 90 % of molecules like the training data", _coverage(statement, card.split))
@@ -221,6 +221,11 @@ def _reliability(card: ModelCard) -> list[str]:
     return _table(("molecules of", "level", "molecules", what, "held at 90 %"), rows)
 
 
+def _unit(card: ModelCard) -> str:
+    """Name the unit of errors where people read values in another one."""
+    return card.endpoint.unit if card.endpoint.display_unit else ""
+
+
 def _unit_scores(card: ModelCard) -> list[str]:
     """Write scores in the endpoint's unit, where others decided."""
     unit = card.scores.scales.get("unit")
@@ -230,7 +235,7 @@ def _unit_scores(card: ModelCard) -> list[str]:
     return [f"In {card.endpoint.unit}; they choose nothing.", "", *_scores(performance)]
 
 
-def _scores(scores: Performance) -> list[str]:
+def _scores(scores: Performance, unit: str = "") -> list[str]:
     if not scores.cv or not scores.test:
         return []
     rows = [
@@ -246,7 +251,9 @@ def _scores(scores: Performance) -> list[str]:
     head = ("metric", "mean over folds", "std over folds", "test split", "bootstrap 95 % of the test split")
     columns = 5 if scores.test_interval else 4
     table = _table(head[:columns], [row[:columns] for row in rows])
-    on = f"On the scale of {scores.scale_name}, which decides." if scores.scale == "training" else ""
+    on = f"In {unit}." if unit else ""
+    if scores.scale == "training":
+        on = f"On the scale of {scores.scale_name}, which decides."
     return [on, "", *table] if on else table
 
 

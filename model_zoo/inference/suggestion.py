@@ -61,7 +61,7 @@ class Goal:
 
         With a direction only, the worst measured value is worth least, and one as far above the best as half of all
         that was measured is worth 1: also among the best a better one counts. The outermost hundredths of the values
-        are no measure of that.
+        are no measure of that, unless all others are the same.
 
         Examples
         --------
@@ -77,7 +77,10 @@ class Goal:
         if target.task == "regression":
             if len(measured) == 0 or np.ptp(measured) == 0:
                 return None
-            low, high = np.quantile(target.to_training(measured), [0.01, 0.99])
+            trained = target.to_training(measured)
+            low, high = np.quantile(trained, [0.01, 0.99])
+            if low == high:
+                low, high = trained.min(), trained.max()
             reach = (high - low) / 2
             low, high = (low, high + reach) if direction == "higher" else (low - reach, high)
         worst, best = (low, high) if direction == "higher" else (high, low)

@@ -17,6 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
+from model_zoo.config.desirability import Desirable
 from serving.agents import wording
 from serving.agents.asking import Ask
 from serving.client.transport import ServiceError
@@ -87,7 +88,7 @@ def make_server(  # noqa: C901  a list of tools, each of a few lines
     ) -> Content:
         ask = asking(ctx)
         what = await ask("GET", f"/v1/endpoints/{quote(endpoint, safe='')}")
-        return _compared(await _predicted(ask, smiles, [endpoint]), endpoint, what["direction"])
+        return _compared(await _predicted(ask, smiles, [endpoint]), endpoint, what)
 
     @tool(wording.SUBMIT, ADDS)
     async def submit_job(
@@ -156,8 +157,11 @@ async def _predicted(ask: Ask, smiles: list[str], endpoints: list[str] | None, i
 
 async def _described(ask: Ask, endpoint: Content) -> Content:
     """Say what an endpoint is and how good its model is; how good it is is unknown where no leaderboard is kept."""
-    kept = ("name", "title", "description", "unit", "direction", "task", "provisional")
-    facts: Content = {key: endpoint[key] for key in kept} | {"model": endpoint["champion"]["model"], "quality": None}
+    kept = ("name", "title", "description", "unit", "direction", "desirable", "task", "provisional")
+    facts: Content = {key: endpoint.get(key) for key in kept} | {
+        "model": endpoint["champion"]["model"],
+        "quality": None,
+    }
     try:
         board = await ask("GET", f"/v1/leaderboards/{quote(endpoint['name'], safe='')}")
     except ServiceError:
@@ -168,15 +172,26 @@ async def _described(ask: Ask, endpoint: Content) -> Content:
     return facts
 
 
-def _compared(entries: list[Content], endpoint: str, direction: str) -> Content:
+def _compared(entries: list[Content], endpoint: str, what: Content) -> Content:
+    direction, found = what["direction"], what.get("desirable")
+    wanted = None if found is None else Desirable(low=found["low"], high=found["high"], margin=found["margin"])
+    better = {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better")
+    if wanted is not None:
+        ends = [f"{end:g}" for end in (wanted.low, wanted.high) if end is not None]
+        open_end = "" if len(ends) == 2 else " or higher" if wanted.high is None else " or lower"
+        better = f"{' to '.join(ends)}{open_end} is wanted"
+    if what.get("display_unit") is not None and better != "neither is better":
+        better += f", of `value` in {what['unit']}"
     rows = [(index, each["endpoints"][endpoint]) for index, each in enumerate(entries) if "endpoints" in each]
     rows.sort(key=lambda row: row[1]["value"], reverse=direction != "lower")
+    if wanted is not None:
+        rows.sort(key=lambda row: -wanted.score(row[1]["value"]))
     pairs = [
         {"between": [first, second], "distinguishable": _apart(one, other)}
         for (first, one), (second, other) in pairwise(rows)
     ]
     return {
-        "direction": {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better"),
+        "direction": better,
         "molecules": [wording.summarise(each) for each in entries],
         "order": [index for index, _ in rows],
         "pairs": pairs,

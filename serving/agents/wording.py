@@ -18,7 +18,8 @@ measurements, and no statement about safety. Structures are SMILES. A molecule w
 do not guess one."""
 
 LIST_ENDPOINTS = """\
-List what can be predicted: name, meaning, unit, which values are better, and how good the present model is.
+List what can be predicted: name, meaning, unit, which values are better (`desirable`, a range that the project wants,
+before `direction`), and how good the present model is.
 `quality.test` is the error (or score) by `quality.metric` on molecules that the model never saw; of an error, a typical
 prediction is that wrong. Call this before predicting, and use only names that it gives."""
 PREDICT = """\
@@ -35,9 +36,10 @@ Find the most similar molecules with measured values for a property. These are m
 above all when similarity is above 0.7 or reliability is low. `relation` "<" or ">" means that the
 value is only a bound."""
 COMPARE = """\
-Compare 2 to 20 molecules by one property. `order` is by predicted value, the better first. `distinguishable` says of
-each neighbouring pair in that order whether their intervals are apart; where it is false, say that the models cannot
-decide which is better."""
+Compare 2 to 20 molecules by one property. `order` has the better first: by the range that the project wants, else by
+predicted value; `direction` says which. `distinguishable` says of each neighbouring pair in that order whether their
+intervals are apart; where it is false, say that the models cannot decide which is better. Within a range that is wanted
+all values are as good."""
 SUBMIT = """\
 Predict more molecules than predict takes, as a job that runs in the background: up to 10,000 SMILES. Returns a job id;
 read it with read_job."""

@@ -34,7 +34,8 @@ class LeaderboardRow(Struct, frozen=True):
     p_value: Annotated[
         float | None,
         Meta(
-            description="One-sided paired p-value, over the folds, of being no better than the champion compared with."
+            description="One-sided paired p-value, over the folds, of being no better than the champion; where the "
+            "champion has one itself, all of them are against the champion before it."
         ),
     ]
 

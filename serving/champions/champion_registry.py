@@ -20,7 +20,9 @@ from model_zoo.bundles.manifest import Manifest
 from model_zoo.bundles.matched_pairs import MatchedPairs, read_matched_pairs
 from model_zoo.bundles.pointer import Current, Withdrawal
 from model_zoo.bundles.reader import Bundle
+from model_zoo.data.units import unit_name
 
+UNITS = ("unit", "shown_unit")
 SHORT_HASH = 12
 """Digits of a signature that are shown to a reader."""
 
@@ -111,6 +113,19 @@ class ChampionRegistry:
         """Return every loaded bundle by endpoint and version."""
         everyone = (*self.champions.items(), *self.challengers.items())
         return {(endpoint, each.manifest.version): each for endpoint, each in everyone}
+
+    def share_on_trial(self, name: str) -> float:
+        """Return for which share of molecules an endpoint's challenger answers.
+
+        None of them where it speaks in other units than the champion, as after a rollback to one from before a change
+        of units: one column of a table has one unit.
+        """
+        trial = self.appointments[name].challenger if name in self.appointments else None
+        if trial is None or trial.mode != "split" or not (name in self.champions and name in self.challengers):
+            return 0.0
+        ours, theirs = self.champions[name].manifest, self.challengers[name].manifest
+        alike = all(unit_name(getattr(ours, unit)) == unit_name(getattr(theirs, unit)) for unit in UNITS)
+        return trial.share if alike else 0.0
 
     def manifest_digest(self, endpoint: str, version: str) -> str | None:
         """Return what the pointer says of the manifest of a version that serves, is on trial or served before."""

@@ -9,7 +9,14 @@ from serving.champions.champion_registry import ChampionRegistry
 from serving.champions.training_progress import expected_one_of
 from serving.champions.withdrawal import require_not_withdrawn
 from serving.http.problems import ProblemError
-from serving.http.schemas import ChampionInfo, ChampionSummary, EndpointInfo, RolloutInfo, ServedVersionInfo
+from serving.http.schemas import (
+    ChampionInfo,
+    ChampionSummary,
+    DesirableInfo,
+    EndpointInfo,
+    RolloutInfo,
+    ServedVersionInfo,
+)
 
 
 def endpoint_info(table: ChampionRegistry, name: str) -> EndpointInfo:
@@ -24,6 +31,7 @@ def endpoint_info(table: ChampionRegistry, name: str) -> EndpointInfo:
         ),
         "",
     )
+    wanted = manifest.desirable
     return EndpointInfo(
         name=name,
         title=manifest.title,
@@ -35,6 +43,7 @@ def endpoint_info(table: ChampionRegistry, name: str) -> EndpointInfo:
         provisional=champion.provisional,
         awaited=list(champion.awaited),
         display_unit=manifest.display_unit,
+        desirable=None if wanted is None else DesirableInfo(wanted.low, wanted.high, wanted.margin),
     )
 
 

@@ -190,6 +190,15 @@ class ChampionSummary:
 
 
 @dataclass(frozen=True)
+class Desirable:
+    """The range that a project wants, in the endpoint's unit; how far outside of it a value is worth nothing."""
+
+    low: float | None
+    high: float | None
+    margin: float
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """What an endpoint means, and what serves it."""
 
@@ -203,6 +212,7 @@ class Endpoint:
     provisional: bool = False
     awaited: list[str] = field(default_factory=list)
     display_unit: str | None = None
+    desirable: Desirable | None = None
 
 
 @dataclass(frozen=True)

@@ -315,6 +315,14 @@ class ChampionSummary(Struct, frozen=True):
     since: Annotated[str, Meta(description="When it was appointed, ISO 8601.")]
 
 
+class DesirableInfo(Struct, frozen=True):
+    """The values that this project wants."""
+
+    low: Annotated[float | None, Meta(description="The lowest, in `unit`; null without a lower end.")]
+    high: Annotated[float | None, Meta(description="The highest, in `unit`; null without an upper end.")]
+    margin: Annotated[float, Meta(description="How far outside of the range a value is worth nothing.")]
+
+
 class EndpointInfo(Struct, frozen=True):
     """What an endpoint means, and what serves it."""
 
@@ -330,6 +338,10 @@ class EndpointInfo(Struct, frozen=True):
     display_unit: Annotated[str | None, Meta(description="The unit that people read, or null if that is `unit`.")] = (
         None
     )
+    desirable: Annotated[
+        DesirableInfo | None,
+        Meta(description="The range that this project wants, which counts before `direction`; null without one."),
+    ] = None
 
 
 class ModelInfo(Struct, frozen=True):

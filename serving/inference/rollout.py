@@ -179,10 +179,8 @@ def _arm(answer: Answer, trials: Mapping[str, Champion], table: ChampionRegistry
         return frozenset()
     arm = set()
     for name, challenger in trials.items():
-        trial = table.appointments[name].challenger
-        if trial is None or trial.mode != "split" or name not in answer:
-            continue
-        if in_split(answer[name].smiles, challenger.manifest.version, trial.share):
+        share = table.share_on_trial(name)
+        if share and name in answer and in_split(answer[name].smiles, challenger.manifest.version, share):
             arm.add(name)
     return frozenset(arm)
 

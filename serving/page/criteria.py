@@ -32,7 +32,7 @@ Ends = tuple[float | None, float | None, float | None, float | None]
 class Wanted(NamedTuple):
     """The values that a property should have, in the unit that is shown: 1 between the inner two, 0 beyond the outer.
 
-    `basis` says where that comes from; where all four are none nobody has said what is wanted.
+    `basis` says where that comes from, or why all four are none.
     """
 
     zero_below: float | None = None
@@ -108,12 +108,12 @@ def wanted_values(champion: Champion) -> Wanted:
         margin = min(threshold, 1.0 - threshold) or 0.5
         ends, basis = (threshold - margin, threshold + margin), "around the probability from which the class changes"
     elif len(champion.measured) < wording.FEWEST:
-        return Wanted()
+        return Wanted(basis=f"fewer than {wording.FEWEST} values were measured")
     else:
         worst, best = np.quantile(champion.measured, (WORST, BEST))
         ends, basis = (float(worst), float(best)), "the middle 80 % of the measured values"
     if ends[0] >= ends[1]:
-        return Wanted()
+        return Wanted(basis="nearly all measured values are the same")
     up = manifest.direction == "higher"
     low, high = ends
     return _shown(champion, (low, high, None, None) if up else (None, None, low, high), basis)
@@ -126,7 +126,7 @@ def _shown(champion: Champion, ends: Ends, basis: str) -> Wanted:
         return Wanted(*ends, basis)
     seen = [None if end is None else shown_number(display, end) for end in ends]
     if any(end is not None and not np.isfinite(end) for end in seen):
-        return Wanted()
+        return Wanted(basis=f"what is wanted is beyond all numbers in {display.unit}")
     low, full_low, full_high, high = seen[::-1] if display.flips else seen
     return Wanted(low, full_low, full_high, high, basis)
 

@@ -21,7 +21,8 @@ from serving.page.known import amount, without_stereo
 from serving.page.shown import value_and_unit
 
 SAME = 1e-3
-"""Up to here an explanation's sum and the value are one number: tables and models round differently."""
+"""Up to this share of the terms an explanation's sum and the value are one number: tables and models round
+differently."""
 
 MOST_GROUPS = 4
 
@@ -140,7 +141,7 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
         ("together", prediction + scale, ""),
     )
     value, unit = value_and_unit(champion, estimate)
-    if explanation.scale != unit or abs(explanation.prediction - estimate.value) > SAME * max(1.0, abs(estimate.value)):
+    if explanation.scale != unit or abs(explanation.prediction - estimate.value) > SAME * max(map(abs, total)):
         terms += (("which is", value if champion.manifest.target.task == "binary" else f"{value} {unit}", ""),)
     note = f"Found by {explanation.method}."
     if by_sum:
@@ -148,6 +149,9 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
     if explanation.fidelity is not None:
         share = f"{100 * explanation.fidelity:.0f}\N{NO-BREAK SPACE}%"
         note += f" Atoms alone reproduce {share} of the variation in its predictions for drugs."
+    display = champion.manifest.display
+    if display is not None and display.flips:
+        note += f" What raises it in {explanation.scale} lowers it in {display.unit}."
     if explanation.scale == "log-odds":
         note += " On the log-odds scale of the probability: 0 is as likely as not."
     drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"

@@ -24,7 +24,7 @@ FIELDS = (
     "value", "lower", "upper", "unit", "percentile", "label", "domain", "reliability", "usual_error", "similarity",
     "champion", "provisional", "measured",
 )  # fmt: skip
-SHOWN = ("display_value", "display_lower", "display_upper", "display_unit")
+SHOWN = ("display_value", "display_lower", "display_upper", "display_unit", "display_measured")
 """Further fields of an endpoint that people read in another unit."""
 CALCULATED = ("mw", "clogp", "tpsa", "hbd", "hba", "rotatable_bonds", "fsp3", "aromatic_rings", "qed", "sa_score")
 """What is calculated from the structure, see `model_zoo.chemistry.physchem`."""
@@ -142,14 +142,16 @@ def _predicted(shown: ShownMolecule, name: str, estimate: Estimate) -> list[Cell
     manifest = champion.manifest
     domain = "inside" if estimate.inside else "outside"
     known = measured_values(champion, estimate.smiles, estimate.similarity) if shown.measured else ()
-    same = "; ".join(each.amount for each in known if each.same)
+    same = [each for each in known if each.same]
     numbers = (estimate.value, estimate.lower, estimate.upper)
     cells: list[Cell] = [*numbers, manifest.unit, estimate.percentile, estimate.label, domain]
     cells += [estimate.reliability or "", estimate.usual_error]
-    cells += [round(estimate.similarity, 4), manifest.version, champion.provisional, same]
+    cells += [round(estimate.similarity, 4), manifest.version, champion.provisional]
+    cells.append("; ".join(each.own_amount for each in same))
     display = manifest.display
     if display is not None:
         cells += [display.value(estimate.value), *display.interval(*numbers[1:]), manifest.display_unit]
+        cells.append("; ".join(each.amount for each in same))
     return cells
 
 

@@ -33,6 +33,8 @@ class Measured(NamedTuple):
 
     amount: str
     """The value as it is shown, a bound with its sign."""
+    own_amount: str
+    """The same in the endpoint's own unit."""
     same: bool
     """Whether it is of this very molecule, salts and solvents left aside."""
     smiles: str
@@ -47,19 +49,22 @@ def measured_values(champion: Champion, smiles: str, similarity: float) -> tuple
     flat = Chem.MolToSmiles(mol, isomericSmiles=False)
     (near,) = champion.bundle.nearest([Molecule(smiles, mol)], LOOKED_AT)
     found = [
-        Measured(amount(each, champion), each.smiles == smiles, each.smiles)
+        Measured(amount(each, champion), amount(each, champion, own=True), each.smiles == smiles, each.smiles)
         for each in near
         if each.similarity >= SAME_FINGERPRINT and (each.smiles == smiles or without_stereo(each.smiles) == flat)
     ]
     return tuple(sorted(found, key=lambda each: not each.same))
 
 
-def amount(each: Neighbour, champion: Champion) -> str:
-    """Write a measured value in the unit that people read; a bound with its sign, a class as yes or no."""
+def amount(each: Neighbour, champion: Champion, *, own: bool = False) -> str:
+    """Write a measured value in the unit that people read; a bound with its sign, a class as yes or no.
+
+    With `own` in the endpoint's own unit.
+    """
     if champion.manifest.target.task == "binary":
         return "yes" if each.value >= 0.5 else "no"
     value, sign = each.value, each.relation
-    display: Display | None = champion.manifest.display
+    display: Display | None = None if own else champion.manifest.display
     if display is not None:
         value, sign = shown_number(display, value), display.relation(sign)
     shown = number(value, places(value))

@@ -142,9 +142,8 @@ def _compared(engine: Engine, sent: Measurement, predicted: Compared) -> str:
         sign = _sign(display.relation(sign))
         low, high = display.interval(*(ends or (None, None)))
         ends = None if low is None or high is None else (low, high)
-    shown = places(value, estimate)
     bound = "" if sign == "=" else f"{sign} "
-    sentence = f"You measured {bound}{number(value, shown)}; the model says {number(estimate, shown)}"
+    sentence = f"You measured {bound}{_written(value)}; the model says {_written(estimate)}"
     if sign != "=":
         agrees = estimate < value if sign == "<" else estimate > value
         return f"{sentence}, which {'agrees' if agrees else 'is on the other side'}."
@@ -152,7 +151,12 @@ def _compared(engine: Engine, sent: Measurement, predicted: Compared) -> str:
         return f"{sentence}."
     low, high = ends
     where = "inside" if low <= value <= high else "outside"
-    span = f"{number(low, shown)} to {number(high, shown)}"
+    span = f"{_written(low)} to {_written(high)}"
     if predicted.reliability and predicted.usual_error is None:
         return f"{sentence}, perhaps {span}: no error is known for molecules like this one. Your value is {where} that."
     return f"{sentence}, and your value is {where} its interval of about 90 % ({span})."
+
+
+def _written(value: float) -> str:
+    """Write a number by its own size: one may be a thousand times another, which is not zero for that."""
+    return number(value, places(value))

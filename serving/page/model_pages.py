@@ -42,7 +42,7 @@ class Candidate:
     spread: str
     test: str
     share: float
-    """Length of its bar: its score over the worst one's, 0 to 1."""
+    """Length of its bar: its score over the largest one's, 0 to 1; none below zero."""
     verdict: str
     serves: bool
 
@@ -76,7 +76,7 @@ class ModelPage:
     measured: int
     metric: str
     scale: str
-    """The scale of its scores, where that is not the endpoint's unit; else empty."""
+    """The scale of its scores, where that is not the unit that people read; else empty."""
     leaderboard: tuple[Candidate, ...]
     reason: str
     scores: tuple[tuple[str, str, str], ...]
@@ -152,7 +152,9 @@ def model_page(table: ChampionRegistry, name: str) -> ModelPage:
         leaderboard=_leaderboard(card),
         reason=card.decision.reason,
         scores=_scores(card.scores),
-        unit_scores=_scores(card.scores.scales["unit"]) if wording.scale(card) and card.scores.scales else (),
+        unit_scores=_scores(card.scores.scales["unit"])
+        if card.scores.scale == "training" and card.scores.scales
+        else (),
         coverage=_coverage(card),
         facts=_facts(champion, card),
         history=tuple(each for each in earlier if each is not now),
@@ -178,13 +180,15 @@ def _spread(champion: Champion) -> tuple[Markup, tuple[str, str]]:
 
 def _leaderboard(card: ModelCard) -> tuple[Candidate, ...]:
     rows, decision = card.leaderboard, card.decision
-    top = max((abs(row.cv) for row in rows), default=0.0) or 1.0
+    top = max((row.cv for row in rows), default=0.0)
+    # Who took the title has a p-value itself, against the champion before; then so have the others.
+    whom = "the champion before" if card.model.name in decision.p_values else "the champion"
     contestants = []
     for row in rows:
         serves = row.signature == card.signature
         verdict = "serves" if serves else decision.refused.get(row.model, "")
         if not verdict and (p := decision.p_values.get(row.model)) is not None:
-            verdict = f"not better than the champion (p = {p:.2g})"
+            verdict = f"no better than {whom}: p = {p:.2g}"
         if not verdict and row.model == decision.challenger:
             verdict = "challenger"
         contestants.append(
@@ -193,7 +197,7 @@ def _leaderboard(card: ModelCard) -> tuple[Candidate, ...]:
                 _score(row.cv),
                 _score(row.cv_std),
                 "" if row.test is None else _score(row.test),
-                round(abs(row.cv) / top, 3),
+                round(max(row.cv, 0.0) / top, 3) if top > 0 else 0.0,
                 verdict,
                 serves,
             )

@@ -68,13 +68,16 @@ def direction_words(manifest: Manifest) -> str:
 def error_words(manifest: Manifest, size: float) -> str:
     """Say how large an error on the scale of training is, in the unit that people read; a factor of amounts."""
     target, display = manifest.target, manifest.display
-    if spans_decades(manifest):
-        return f"a factor of {10**size:.2g}"
+    own = "" if display is None else f" in {manifest.unit}"
     if target.transform == "log1p":
-        return f"a factor of {math.exp(size):.2g} in the value plus one"
+        return f"a factor of {math.exp(size):.2g} in the value{own} plus one"
     if target.transform == "logit":
         ends = [value if display is None else shown_number(display, value) for value in target.to_unit(_MIDDLE * size)]
         return f"{abs(ends[1] - ends[0]):.2g} {manifest.shown_unit} in the middle of the range, less near its ends"
+    if target.transform == "log10" and is_logarithmic(manifest.unit):
+        return f"a factor of {10**size:.2g} in the value{own}"
+    if spans_decades(manifest):
+        return f"a factor of {10**size:.2g}"
     if is_logarithmic(manifest.unit):
         return f"{size:.2g} {'log units' if manifest.shown_unit.startswith('log10') else manifest.shown_unit}"
     return f"{size if display is None else abs(shown_number(display, size)):.2g} {manifest.shown_unit}"

@@ -97,9 +97,12 @@ def _verdict(answers: Sequence[Answered], *, provisional: bool) -> tuple[Kind, s
 
 def _error(champion: Champion, card: ModelCard) -> Answered:
     question = "How wrong is it?"
-    on = card.scores.scales.get("training", card.scores)
-    binary = champion.manifest.target.task == "binary"
-    spread = on.cv.get("accuracy" if binary else "mae")
+    target, scores = champion.manifest.target, card.scores
+    binary = target.task == "binary"
+    found = scores.cv if scores.scale == "training" or target.transform == "identity" else {}
+    if "training" in scores.scales:  # older cards have one scale
+        found = scores.scales["training"].cv
+    spread = found.get("accuracy" if binary else "mae")
     quality = wording.quality(card)
     kind: Kind = {"strong": "good", "fair": "fair", "weak": "poor", "": ""}[quality.strength] if quality else ""  # type: ignore[assignment]
     facts = []
@@ -130,7 +133,8 @@ def _against_naive(card: ModelCard) -> Answered:
     metric = wording.METRICS.get(card.metric, card.metric)
     both = (number(own.mean, places(own.mean)), number(naive.cv, places(naive.cv)))
     better = own.mean > naive.cv if HIGHER_IS_BETTER.get(card.metric, True) else own.mean < naive.cv
-    sentence = f"{metric} {both[0]} against {both[1]} of the naive model, which gives every molecule the same value"
+    values = f"{both[0]} against {both[1]}{wording.on_scale(card, card.metric)}"
+    sentence = f"{metric} {values} of the naive model, which gives every molecule the same value"
     if better and card.metric in wording.IN_UNITS and naive.cv:
         sentence += f": {100 * (1 - own.mean / naive.cv):.0f} % less error"
     return Answered(question, "good" if better else "poor", (f"{sentence}.",))
@@ -264,6 +268,10 @@ def _why(before: ModelCard | None, after: ModelCard | None) -> Iterator[str]:
     if old is not None and new is not None:
         metric, shown = wording.METRICS.get(after.metric, after.metric), places(old.mean, new.mean)
         was, is_ = number(old.mean, shown), number(new.mean, shown)
+        scales = [each.scores.scale_name or each.endpoint.unit for each in (before, after)]
+        if all(scales) and scales[0] != scales[1]:
+            yield f"{metric} {was} before, on the scale of {scales[0]}, {is_} now, on that of {scales[1]}."
+            return
         yield f"{metric} {was} before, {is_} now." if was != is_ else f"{metric} {is_}, as before."
 
 

@@ -222,11 +222,10 @@ def _trials(table: ChampionRegistry) -> tuple[str, ...]:
     """Say where a challenger answers for some molecules."""
     sentences = []
     for name, challenger in table.challengers.items():
-        trial = table.appointments[name].challenger
-        if trial is not None and trial.mode == "split":
+        if share := table.share_on_trial(name):
             title, version = challenger.manifest.title, challenger.manifest.version
             sentences.append(
-                f"{title}: {version} answers for {100 * trial.share:.0f} % of the molecules, always the same ones."
+                f"{title}: {version} answers for {100 * share:.0f} % of the molecules, always the same ones."
             )
     return tuple(sentences)
 

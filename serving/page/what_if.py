@@ -169,7 +169,10 @@ def suggested(pairs: MatchedPairs, manifest: Manifest, smiles: str) -> list[tupl
 
 
 def change_words(champion: Champion, start: float, step: float) -> str:
-    """Say what a step on the scale of training is from a value on, in the unit that is read; a factor of amounts."""
+    """Say what a step on the scale of training is from a value on, in the unit that is read; a factor of amounts.
+
+    A bound that cuts predictions cuts no step: what was measured in other molecules is what it was.
+    """
     manifest = champion.manifest
     at = float(manifest.target.to_training(np.array([start]))[0])
     before, after = (_shown(manifest, at + each) for each in (0.0, step))
@@ -209,7 +212,7 @@ def _worth(change: Change, sign: int, *, binary: bool) -> float:
 
 
 def _shown(manifest: Manifest, trained: float) -> float:
-    value = float(manifest.target.to_unit(np.array([trained]))[0])
+    value = float(manifest.target.placing.to_unit(np.array([trained]))[0])
     return value if manifest.display is None else shown_number(manifest.display, value)
 
 

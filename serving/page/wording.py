@@ -114,11 +114,13 @@ def standing(champion: Champion, estimate: Estimate) -> str:
     manifest = champion.manifest
     reference, flips = manifest.trust.reference, manifest.display is not None and manifest.display.flips
     if estimate.percentile is not None and reference is not None:
-        return f"{_above(estimate.percentile, flips=flips)} of {reference.name}"
-    if manifest.target.task == "binary":
+        place = (estimate.percentile, 100.0 - estimate.percentile)
+        return f"{_above(*(place[::-1] if flips else place))} of {reference.name}"
+    shares = None if manifest.target.task == "binary" else _shares(champion, estimate.value)
+    if shares is None:
         return ""
-    share = _share_below(champion, estimate.value)
-    return "" if share is None else f"{_above(100 * share, flips=flips)} of measured"
+    below, above = (100 * share for share in shares)
+    return f"{_above(*((above, below) if flips else (below, above)))} of measured"
 
 
 def verdict(estimate: Estimate) -> Verdict | None:
@@ -190,7 +192,8 @@ def _desirability(champion: Champion, estimate: Estimate) -> float | None:
     elif estimate.percentile is not None:
         share = estimate.percentile / 100
     else:
-        share = _share_below(champion, estimate.value)
+        shares = _shares(champion, estimate.value)  # equal ones count half, as among drugs
+        share = None if shares is None else (shares[0] + 1.0 - shares[1]) / 2
     if share is None:
         return None
     return share if manifest.direction == "higher" else 1.0 - share
@@ -230,20 +233,29 @@ def quality(card: ModelCard) -> Quality | None:
         return None
     value = scores.cv[card.metric].mean
     basis = f"{card.split.folds} {card.split.kept_together} folds, {rows.train:,} molecules"
-    on = f" ({scale(card)})" if scale(card) and card.metric in IN_UNITS else ""
+    on = on_scale(card, card.metric)
     name = METRICS.get(card.metric, card.metric)
     return Quality(f"{name} {number(value, places(value))}{on}", basis, _strength(scores))
 
 
 def scale(card: ModelCard) -> str:
-    """Say on which scale a card's scores are; empty where it is the endpoint's unit.
+    """Say on which scale a card's scores are; empty where it is the unit that people read.
 
     Examples
     --------
     >>> scale(ModelCard(scores=Performance(scale="training", scale_name="log10 of mL/min/kg"))), scale(ModelCard())
     ('log10 of mL/min/kg', '')
+    >>> scale(ModelCard(endpoint={"unit": "pIC50", "display_unit": "nM"}))
+    'pIC50'
     """
-    return card.scores.scale_name if card.scores.scale == "training" else ""
+    if card.scores.scale == "training":
+        return card.scores.scale_name
+    return card.endpoint.unit if card.endpoint.display_unit else ""
+
+
+def on_scale(card: ModelCard, metric: str) -> str:
+    """Say behind a score on which scale it is; nothing where it has no unit, or that which people read."""
+    return f" ({scale(card)})" if scale(card) and metric in IN_UNITS else ""
 
 
 def _strength(scores: Performance) -> Strength:
@@ -254,20 +266,20 @@ def _strength(scores: Performance) -> Strength:
     return ""
 
 
-def _share_below(champion: Champion, value: float) -> float | None:
-    count = len(champion.measured)
-    return float(np.searchsorted(champion.measured, value)) / count if count >= FEWEST else None
+def _shares(champion: Champion, value: float) -> tuple[float, float] | None:
+    """Return which shares of the measured values are below and above a value; none where there are too few."""
+    known = champion.measured
+    return (float(np.mean(known < value)), float(np.mean(known > value))) if len(known) >= FEWEST else None
 
 
-def _above(percent: float, *, flips: bool = False) -> str:
-    """Say where a value is, by the share of others below it; above it where a larger value is shown as a smaller one.
+def _above(below: float, above: float) -> str:
+    """Say where a value is, by the percentages of others that are below and above it; the rest are equal to it.
 
     Examples
     --------
-    >>> _above(28.4), _above(0.2), _above(99.9), _above(93.0, flips=True)
-    ('above 28 %', 'below 99 %', 'above 99 %', 'above 7 %')
+    >>> _above(28.4, 71.6), _above(0.2, 99.8), _above(99.9, 0.1), _above(0.0, 40.0), _above(0.0, 0.0)
+    ('above 28 %', 'below 99 %', 'above 99 %', 'below 40 %', 'equal to 100 %')
     """
-    percent = 100.0 - percent if flips else percent
-    if percent < 1:
-        return "below 99 %"
-    return f"above {min(percent, 99):.0f} %"
+    if below >= 1:
+        return f"above {min(below, 99):.0f} %"
+    return f"below {min(above, 99):.0f} %" if above >= 1 else f"equal to {100 - below - above:.0f} %"

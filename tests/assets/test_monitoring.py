@@ -95,6 +95,9 @@ def test_a_champion_that_does_well_passes_and_one_that_does_not_warns(made: Proj
     review = json.loads((made.settings.home / "service" / "reviews" / "logp.json").read_bytes())
     assert review["accuracy"]["molecules"] == MOLECULES
     assert review["accuracy"]["loss"] == pytest.approx(0.01)
+    unit = load_configs(made.settings.configs).endpoints["logp"].unit
+    assert review["scale"] == unit
+    assert f"| scale of losses | {unit} |" in metadata["review"]
 
     use(made, champion(made), 5.0, inside=False, first=MOLECULES)  # those of before keep their prediction and value
     _, checks = look(made)

@@ -19,6 +19,7 @@ from model_zoo.bundles.store import FolderStore
 from tests.browser.test_accessibility import violations
 from tests.browser.test_page import Watched, watch
 from tests.browser.workbench_store import fill_workbench
+from tests.bundle_factory import publish
 from tests.server_process import running_service
 
 pytestmark = pytest.mark.browser
@@ -372,6 +373,60 @@ def test_molecules_are_plotted_among_the_drugs(watched: Watched) -> None:
     expect(picture).to_contain_text("Potency, nM")
 
 
+def test_a_table_keeps_the_unit_that_its_values_are_in(chromium: Browser, tmp_path: Path) -> None:
+    """While it is open another unit is shown of its endpoint: neither score nor plot mixes both, a series says its own.
+
+    A filter takes numbers as the table writes small ones.
+    """
+    store = FolderStore(tmp_path / "store")
+    served = {"endpoint": "potency", "title": "Potency", "unit": "pIC50", "onnx_bias": 9.0}
+    publish(store, tmp_path / "a", **served, desirable={"low": 7.0, "margin": 1.0})
+    publish(store, tmp_path / "c", endpoint="solubility_logs")
+    with running_service(tmp_path, tmp_path / "log") as (address, _):
+        watched = watch(chromium, address)
+        page = watched.page
+        page.goto(address)
+        watched.predict(*MOLECULES[:3])
+        version = publish(store, tmp_path / "b", **served, display_unit="nM", desirable={"low": 7.0, "margin": 1.0})
+        page.wait_for_function(
+            """(version) => fetch("/v1/endpoints").then((answer) => answer.json())
+            .then((all) => all.some((each) => each.champion.version === version))""",
+            arg=version,
+        )
+        page.locator("summary", has_text="Columns and views").click()
+        page.get_by_label("Filter").fill("potency > 6")
+        page.locator("#view-name").fill("potent")
+        page.get_by_role("button", name="Save view").click()
+        page.get_by_label("Filter").fill("")
+        page.locator("#view").select_option("potent")
+        expect(page.get_by_label("Filter")).to_have_value("potency > 6")
+        page.get_by_label("Filter").fill("")
+        open_tool(watched, "Project score")
+        page.get_by_label("Add a property").select_option("potency")
+        said = "Potency was predicted in pIC50 and is shown in nM now: predict again"
+        expect(page.locator("#score-said")).to_contain_text(said)
+        open_tool(watched, "Series")
+        page.get_by_role("button", name="By the names").click()
+        series = page.get_by_role("region", name="Series side by side")
+        expect(series.get_by_role("row", name=re.compile("^Potency pIC50"))).to_be_visible()
+        open_tool(watched, "Plot")
+        page.get_by_label("Axis x").select_option("potency")
+        expect(page.get_by_text("Potency was predicted in pIC50, and of the drugs")).to_be_visible()
+        page.get_by_label("Filter").fill("potency > 1e-6")
+        expect(page.locator("#grid tbody tr")).to_have_count(3)
+        page.get_by_label("Filter").fill("potency < 1e-6")
+        expect(page.locator("#count")).to_have_text("0 of 3 shown")
+        watched.predict(*MOLECULES[:3])
+        page.locator("summary", has_text="Columns and views").click()
+        page.locator("#view").select_option("potent")
+        expect(page.locator("#view-said")).to_contain_text(
+            "its limit of potency is in pIC50, and the values here are in nM"
+        )
+        expect(page.get_by_label("Filter")).to_have_value("")
+        assert watched.faults == []
+        page.context.close()
+
+
 def test_one_molecule_is_plotted_too(watched: Watched) -> None:
     """Without a table the card's own molecule is in the plot."""
     watched.predict("CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc21 diazepam")
@@ -392,7 +447,7 @@ def test_a_structure_is_changed_and_the_change_is_told(watched: Watched) -> None
     box.fill("Oc1ccccc1")
     deltas = page.get_by_role("region", name="Before and after")
     row = deltas.get_by_role("row", name=re.compile("^Aqueous solubility"))
-    expect(row).to_contain_text("in 9 of 10 of 240 matched pairs the predicted difference was off by 0.9 log10 mol/L")
+    expect(row).to_contain_text("in 9 of 10 of 240 matched pairs the predicted difference was off by 0.9 log units")
     assert row.locator(".interval").count() == 2
     expect(deltas.get_by_role("row", name=re.compile("^Potency"))).to_contain_text("\N{MULTIPLICATION SIGN} 1.6")
     expect(deltas.get_by_role("row", name=re.compile("^Potency"))).to_contain_text("was not measured for this model")

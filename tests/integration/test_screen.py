@@ -76,6 +76,23 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
+@pytest.mark.parametrize("name", ["solubility_logs_low", "notes"])
+def test_no_endpoint_takes_the_column_of_another(settings: Settings, tmp_path: Path, name: str) -> None:
+    """The lower ends of one would be replaced by the values of the other."""
+    store = FolderStore(Path(settings.store))
+    publish(store, tmp_path / "b", endpoint=name, value=7.0)
+    wanted = Screen(name="s", description="s", library=str(library(tmp_path / "lib", SMILES)))
+
+    with pytest.raises(ConfigError, match=f"got '{name}', which is another column"):
+        screens.run_screen(settings, wanted, lambda line: None)
+    alone = wanted.model_copy(update={"endpoints": ("solubility_logs",)})
+    report = screens.run_screen(settings, alone, lambda line: None)
+    made = {column for file in Path(report.out).glob("*.parquet") for column in pq.read_schema(file).names}
+    assert made == {*screens.COLUMNS, "solubility_logs", *(f"solubility_logs_{each}" for each in screens.FIELDS)} - {
+        "id"
+    }
+
+
 def run(settings: Settings, wanted: Screen) -> tuple[screens.ScreenReport, list[str]]:
     """Run a screen with two workers; return what it said."""
     lines: list[str] = []

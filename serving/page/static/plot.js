@@ -24,6 +24,7 @@ export async function open(panel, page) {
   const cards = [...page.cards.querySelectorAll(".card:not(.bad)")];
   const offered = properties.filter(({ kind, name }) => kind === "calculated" || (table ? table.names().includes(name) : cards[0]?.querySelector(`tr[data-endpoint="${name}"]`)));
   const property = (name) => properties.find((each) => each.name === name);
+  const unitOf = (name) => (table ? table.unit(name) : cards[0].querySelector(`tr[data-endpoint="${name}"] .unit`).textContent);
   let run = 0;
   let [width, height] = [WIDEST, 440];
 
@@ -57,6 +58,7 @@ export async function open(panel, page) {
     const [x, y] = axes.map((select) => property(select.value));
     figure.replaceChildren(make("span", { class: "bone" }), make("p", { class: "hint" }, "The values of the drugs are computed once; the first plot of a property takes some seconds."));
     try {
+      for (const { kind, name, title, unit } of [x, y]) if (kind === "endpoint" && unitOf(name) !== unit) throw new Error(`${title} was predicted in ${unitOf(name) || "no unit"}, and of the drugs it is known in ${unit || "no unit"} now: predict again.`);
       const all = molecules();
       const calculates = [x, y].some(({ kind }) => kind === "calculated");
       const asked = calculates ? all.slice(0, MOST_CALCULATED) : all;

@@ -31,6 +31,7 @@ export async function open(panel, page) {
   function trouble(each) {
     const property = known.get(each.name);
     if (!property || (property.kind === "endpoint" && !table.names().includes(each.name))) return "is not predicted here: remove it, or there is no score";
+    if (property.kind === "endpoint" && table.unit(each.name) !== property.unit) return `was predicted in ${table.unit(each.name) || "no unit"} and is shown in ${property.unit || "no unit"} now: predict again`;
     if (property.unit !== each.unit) return `is in ${each.unit || "no unit"} in this profile and in ${property.unit || "no unit"} here: enter its values again`;
     return fault(each, property.logarithmic);
   }

@@ -8,7 +8,7 @@ export async function open(panel, page) {
   const body = panel.querySelector(".tool-body");
   const answer = await fetch("/page/criteria");
   if (!answer.ok) throw await page.explained(answer);
-  const properties = (await answer.json()).filter(({ kind, name }) => kind === "endpoint" && table.names().includes(name));
+  const properties = (await answer.json()).filter(({ kind, name }) => kind === "endpoint" && table.names().includes(name)).map((each) => ({ ...each, unit: table.unit(each.name) }));
   const signature = () => [0, table.count() - 1].map(table.smiles).concat(table.count()).join(" "); // of other molecules nothing is kept
   let series = restored();
 

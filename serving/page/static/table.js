@@ -11,7 +11,7 @@ const LIKENESS = -1; // the order of a search for what is alike
 const SLICE = 12; // milliseconds of work between two looks at what the reader does
 const [GOOD, FAIR, POOR, FAR, MEASURED, TRIAL, PROVISIONAL, TOO_LARGE] = [1, 2, 4, 8, 16, 32, 64, 128]; // as in stored_rows.py
 const natural = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
-const CONDITION = /^(.*?)\s*(<=|>=|<|>|=|≤|≥)\s*([-+\u2212]?[\d.]+)\s*%?$/;
+const CONDITION = /^(.*?)\s*(<=|>=|<|>|=|≤|≥)\s*([-+\u2212]?[\d.]+(?:e[-+\u2212]?\d+)?)\s*%?$/;
 
 // Three digits, as many as the smallest interval supports.
 function written(value) {
@@ -331,17 +331,22 @@ export async function open(panel, page) {
     const [, , sign, number] = part.match(CONDITION) ?? [];
     const at = columnOf(part);
     if (at < 0) return (row) => data.text(row).includes(part);
-    const written = Number(number.replace("\u2212", "-"));
+    const written = Number(number.replaceAll("\u2212", "-"));
     const limit = columns[at].dataset.task === "binary" && (written > 1 || part.endsWith("%")) ? written / 100 : written; // shown in per cent
     const holds = { "<": (v) => v < limit, ">": (v) => v > limit, "=": (v) => v === limit, "<=": (v) => v <= limit, ">=": (v) => v >= limit };
     const compare = holds[{ "≤": "<=", "≥": ">=" }[sign] ?? sign];
     return (row) => compare(data.value(row, at));
   }
 
+  const parts = () => $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean);
+
+  // By endpoint, the units that the filter's limits are in.
+  const unitsOfFilter = () => Object.fromEntries(parts().map(columnOf).filter((at) => at >= 0 && at < width).map((at) => [names[at], state.unit(names[at])]));
+
   async function update() {
     const mine = ++turn;
     const isOutdated = () => mine !== turn;
-    const tests = $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).filter(Boolean).map(test);
+    const tests = parts().map(test);
     if ($("#familiar").checked) tests.push((row) => !data.isBad(row) && visible.every((at) => !data.isFar(row, at)));
     if (removed.size) tests.push((row) => !removed.has(row));
     if (found) tests.push((row) => found.has(row));
@@ -351,7 +356,7 @@ export async function open(panel, page) {
     shown = rows;
     render();
     const count = data.count();
-    const unknown = rows.length || !count ? "" : $("#filter").value.toLowerCase().split(",").map((part) => part.trim()).find((part) => part.match(CONDITION)?.[1] && columnOf(part) < 0);
+    const unknown = rows.length || !count ? "" : parts().find((part) => part.match(CONDITION)?.[1] && columnOf(part) < 0);
     const loading = job && count < total ? `, ${count.toLocaleString()} of ${total.toLocaleString()} rows read` : "";
     $("#count").textContent = (shown.length === count ? "" : `${shown.length} of ${count} shown`) + (unknown ? `: no column is called \u201c${unknown.match(CONDITION)[1]}\u201d` : "") + loading;
     label();
@@ -532,6 +537,8 @@ export async function open(panel, page) {
     smiles: data.smiles,
     title: (row) => data.name(row) || data.smiles(row),
     names: () => names,
+    // What its values are in, whatever the endpoint is shown in by now.
+    unit: (name) => (({ task, unit }) => (task === "binary" ? "probability" : unit))(columns[places.get(name)].dataset),
     value: (row, name) => data.value(row, places.get(name)),
     isFar: (row, name) => data.isFar(row, places.get(name)),
     picked: () => [...picked].filter((row) => !removed.has(row)).sort((a, b) => a - b),
@@ -545,7 +552,7 @@ export async function open(panel, page) {
     addColumn,
     removeColumn,
     // What a saved view holds.
-    get: () => ({ columns: visible.filter((at) => at < width).map((at) => columns[at].dataset.endpoint), filter: $("#filter").value, familiar: $("#familiar").checked, sort: { by: sorting.at < LEAD ? Math.max(1, sorting.at) : columns[sorting.at - LEAD].dataset.endpoint, down: sorting.down } }),
+    get: () => ({ columns: visible.filter((at) => at < width).map((at) => columns[at].dataset.endpoint), filter: $("#filter").value, units: unitsOfFilter(), familiar: $("#familiar").checked, sort: { by: sorting.at < LEAD ? Math.max(1, sorting.at) : columns[sorting.at - LEAD].dataset.endpoint, down: sorting.down } }),
     set(wanted) {
       const by = wanted.sort?.by;
       const column = columns.findIndex(({ dataset }) => dataset.endpoint === by);

@@ -23,9 +23,11 @@ export function open(panel, page, table) {
     const view = views()[event.target.value];
     if (!view) return;
     $("#view-name").value = event.target.value;
-    table.set(view);
+    const other = Object.entries(view.units ?? {}).filter(([name, unit]) => table.names().includes(name) && table.unit(name) !== unit);
+    table.set(other.length ? { ...view, filter: "" } : view);
     const missing = view.columns.length - table.get().columns.length;
-    said(missing > 0 ? `${missing} of its columns are not in this table.` : "");
+    const left = other.map(([name, unit]) => `Its filter is left out: its limit of ${name} is in ${unit || "no unit"}, and the values here are in ${table.unit(name) || "no unit"}.`);
+    said([...(missing > 0 ? [`${missing} of its columns are not in this table.`] : []), ...left].join(" "));
   });
   $("#save-view").addEventListener("click", () => {
     const name = $("#view-name").value.trim();

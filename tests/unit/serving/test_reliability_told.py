@@ -148,6 +148,21 @@ def test_agents_are_told_to_guess_where_no_error_is_known(entries: list[dict[str
         ({"unit": "pIC50", "display_unit": "nM"}, 0.55, "usual error here: a factor of 3.5"),
         ({"unit": "pIC50", "display_unit": "log10 nM"}, 0.55, "usual error here: 0.55 log units"),
         ({"unit": "kcal/mol", "display_unit": "kJ/mol"}, 0.5, "usual error here: 2.1 kJ/mol"),
+        (
+            {"unit": "nM", "display_unit": "uM", "target": Target(task="regression", transform="log1p")},
+            0.5,
+            "a factor of 1.6 in the value in nM plus one",
+        ),
+        (
+            {"unit": "pIC50", "display_unit": "nM", "target": Target(task="regression", transform="log1p")},
+            0.05,
+            "a factor of 1.1 in the value in pIC50 plus one",
+        ),
+        (
+            {"unit": "pIC50", "display_unit": "nM", "target": Target(task="regression", transform="log10")},
+            0.05,
+            "a factor of 1.1 in the value in pIC50",
+        ),
         ({"binary": True}, 0.125, "share wrong here: 12 in 100"),
         ({"unit": "kcal/mol"}, None, "the error here is not known"),
     ],

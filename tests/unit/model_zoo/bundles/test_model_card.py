@@ -75,6 +75,15 @@ def test_a_card_tells_everything_a_reader_needs() -> None:
         assert words in text, words
 
 
+@pytest.mark.parametrize(("shown", "said"), [("nM", True), (None, False)])
+def test_scores_name_their_unit_where_another_is_shown(shown: str | None, *, said: bool) -> None:
+    """An error of 0.4 beside values in nM is one in pIC50."""
+    spread = {"folds": [0.4], "mean": 0.4, "std": 0.0}
+    endpoint = {"title": "hERG", "task": "regression", "unit": "pIC50", "display_unit": shown}
+    stated = model_card({"endpoint": endpoint, "scores": {"cv": {"mae": spread}, "test": {"mae": 0.4}}})
+    assert ("## Scores\n\nIn pIC50.\n\n| metric" in to_markdown(stated)) == said
+
+
 @pytest.mark.parametrize(
     ("facts", "warning"),
     [

@@ -118,6 +118,16 @@ def test_a_better_one_counts_beyond_all_that_was_measured() -> None:
     assert scores[1] < scores[2] < scores[3] < 1
 
 
+def test_a_direction_has_a_measure_where_nearly_all_values_are_the_same() -> None:
+    """As at a limit of an assay: the common value has a desirability, and those near it have one near to that."""
+    for direction, sign in (("higher", 1), ("lower", -1)):
+        goal = wanted(REGRESSION, direction, sign * np.array([5.0] * 399 + [9.0]))
+        scores = goal.score(sign * np.array([4.0, 5.0, 5.1, 9.0, 11.0]))
+        assert np.all(np.isfinite(scores))
+        assert scores[0] == scores[1] == WORTHLESS
+        assert scores[1] < scores[2] < 0.1 < scores[3] < scores[4] == 1
+
+
 def test_what_is_hopeless_in_one_respect_is_told_apart_by_the_others() -> None:
     """And worth less than what is fair in all."""
     goals = [Goal(REGRESSION, Desirable(low=5.0, margin=1.0)), Goal(REGRESSION, Desirable(low=2.0, margin=4.0))]

@@ -41,6 +41,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     store = FolderStore(home / "store")
     publish(store, home / "b1", onnx_bias=0.0, explained=True)
     publish(store, home / "b2", endpoint="bbb", value=0.8, binary=True)
+    publish(store, home / "b3", endpoint="potency", value=6.0, unit="pIC50", display_unit="nM")
+    wanted = {"low": -4.0, "high": -2.0, "margin": 4.0}
+    publish(store, home / "b4", endpoint="window", onnx_bias=0.0, direction="none", desirable=wanted)
     keys = KeyStore(home / "service" / "keys.sqlite")
     made = {name: keys.create(name, [*scopes])[1] for name, scopes in SCOPES.items()}
     with running_service(home, home / "log", AIDRUG_LOG_LEVEL="DEBUG") as (url, _):
@@ -76,7 +79,7 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
         async with client_of(place, place.keys["all"]) as client:
             listed = await called(client, "list_endpoints")
             endpoints = {each["name"]: each for each in listed["endpoints"]}
-            assert set(endpoints) == {"bbb", "solubility_logs"}
+            assert set(endpoints) == {"bbb", "potency", "solubility_logs", "window"}
             assert endpoints["solubility_logs"]["unit"] == "log10 mol/L"
 
             molecules = (await called(client, "predict", smiles=["CCO", "nope", "FC(F)(F)c1nnc(Br)s1"]))["molecules"]
@@ -97,6 +100,16 @@ def test_an_agent_works_from_the_list_of_endpoints_to_a_measurement(place: Place
             beside = await called(client, "compare", smiles=["CCO", "C" * 30, "CCN"], endpoint="solubility_logs")
             values = [each["predictions"]["solubility_logs"]["value"] for each in beside["molecules"]]
             assert [values[index] for index in beside["order"]] == sorted(values, reverse=True)
+            assert beside["direction"] == "higher is better"
+            shown = await called(client, "compare", smiles=["CCO", "CCN"], endpoint="potency")
+            assert shown["direction"] == "higher is better, of `value` in pIC50", "beside numbers in nM"
+            some = ["CCO", "C" * 8, "C" * 12, "C" * 30]
+            ranged = await called(client, "compare", smiles=some, endpoint="window")
+            values = [each["predictions"]["window"]["value"] for each in ranged["molecules"]]
+            outside = [max(-4 - value, value + 2, 0.0) for value in values]
+            assert ranged["direction"] == "-4 to -2 is wanted"
+            assert [outside[index] for index in ranged["order"]] == sorted(outside)
+            assert sorted(ranged["order"]) != ranged["order"], "which is neither the order of values nor of the request"
             for pair in beside["pairs"]:
                 ends = [beside["molecules"][i]["predictions"]["solubility_logs"]["interval"] for i in pair["between"]]
                 assert pair["distinguishable"] == (ends[1][1] < ends[0][0])

@@ -22,6 +22,7 @@ KINDS: dict[str, type] = {
     "CalibrationInfo": measuring.Calibration,
     "ChampionInfo": answers.Champion,
     "ChampionSummary": answers.ChampionSummary,
+    "DesirableInfo": answers.Desirable,
     "EndpointInfo": answers.Endpoint,
     "EndpointPrediction": answers.EndpointPrediction,
     "ExplanationInfo": answers.Explanation,

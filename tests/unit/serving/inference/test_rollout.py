@@ -96,6 +96,21 @@ def test_a_split_answers_for_its_share_and_always_for_the_same_molecules(store: 
     assert len(rows(tmp_path / "live")) - len(asked_twice) == 2 * len(SMILES)
 
 
+@pytest.mark.parametrize(
+    ("fields", "answers"), [({}, True), ({"display_unit": "mol/L"}, False), ({"unit": "%"}, False)]
+)
+def test_a_challenger_in_other_units_answers_for_nobody(
+    store: FolderStore, tmp_path: Path, fields: dict[str, str], answers: bool
+) -> None:
+    """A table's column has one unit: after a rollback over a change of units the champion answers alone."""
+    publish(store, tmp_path / "a", value=-1.0)
+    put_on_trial(store, tmp_path / "b", "split", value=-3.0, **fields)
+    with service(store, None) as client:
+        page = client.post("/", data={"smiles": "\n".join(SMILES)}, headers={"x-fragment": "part"}).text
+        assert ({item["role"] for item in predict(client, SMILES)} == {"champion", "challenger"}) == answers
+    assert ("answers for 50 % of the molecules" in page) == answers
+
+
 def test_a_shadow_predicts_the_same_and_nobody_is_told(store: FolderStore, tmp_path: Path) -> None:
     """Answers are the champion's alone; the record holds the challenger's as not answered."""
     champion = publish(store, tmp_path / "a", value=-1.0)

@@ -20,7 +20,7 @@ from serving.champions.champion_registry import Champion
 from serving.page.criteria import Wanted, wanted_values
 from serving.settings import Settings
 from tests.browser.workbench_store import fill_workbench
-from tests.bundle_factory import write
+from tests.bundle_factory import TRAINING, write
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,24 @@ def test_the_default_is_the_range_that_the_project_wants(tmp_path: Path, desirab
 
     for value in (-9.0, -6.0, -5.5, -5.0, -4.5, -4.25, -4.0, -3.5, 0.0):
         assert worth(value, wanted) == pytest.approx(Desirable(**desirable).score(value))
+
+
+@pytest.mark.parametrize(
+    ("fields", "basis"),
+    [
+        ({"direction": "none"}, "nobody said what is wanted"),
+        ({"measured": [1.0, 2.0, 3.0], "trained_on": TRAINING[:3]}, "fewer than 20 values were measured"),
+        ({"measured": [1.0] * 23 + [2.0]}, "nearly all measured values are the same"),
+        ({"unit": "log10 X", "display_unit": "X", "desirable": {"low": 400, "margin": 1}}, "beyond all numbers in X"),
+    ],
+    ids=["none", "few", "same", "large"],
+)
+def test_why_nothing_is_proposed_is_told(tmp_path: Path, fields: dict[str, Any], basis: str) -> None:
+    """An endpoint with a direction is not said to have none."""
+    wanted = wanted_values(Champion(write(tmp_path / "a", **fields)))
+
+    assert wanted[:4] == (None,) * 4
+    assert basis in wanted.basis
 
 
 def test_a_unit_in_which_larger_is_smaller_changes_the_sides(tmp_path: Path) -> None:

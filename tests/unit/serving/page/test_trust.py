@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from litestar.testing import TestClient
 
 from model_zoo.bundles.store import FolderStore
+from model_zoo.data.targets import Target
 from serving.app import create_app
 from serving.page.categories import OTHERS
 from serving.settings import Settings
@@ -85,6 +87,71 @@ def test_errors_are_said_in_the_unit_that_people_read(store: FolderStore, tmp_pa
     )
     assert "70 % of 100 held-out molecules were in their 90 % interval." in page
     assert "With care: 1 answer below speaks against it." in page
+
+
+@pytest.mark.parametrize(
+    ("unit", "shown", "behind"),
+    [("pIC50", "nM", " (pIC50)"), ("kcal/mol", "kJ/mol", " (kcal/mol)"), ("pIC50", None, "")],
+)
+def test_scores_name_their_unit_where_another_is_shown(
+    store: FolderStore, tmp_path: Path, unit: str, shown: str | None, behind: str
+) -> None:
+    """An RMSE of 0.74 beside values in nM is none of 0.74 nM."""
+    content = card()
+    content["endpoint"] = {"unit": unit, "display_unit": shown}
+    publish(store, tmp_path / "a", onnx_bias=-1.0, unit=unit, display_unit=shown, card=content)
+    page = page_of(store)
+
+    assert f"RMSE 0.74{behind}, 5 scaffold folds" in page
+    assert f"RMSE 0.74 against 2.10{behind} of the naive model" in page
+    assert (f"Scored on the scale of {unit}." in page) == bool(behind)
+    assert "The same in" not in page
+
+
+def test_an_older_cards_error_in_the_unit_is_no_factor(store: FolderStore, tmp_path: Path) -> None:
+    """Cards from before there were two scales have an error in the unit, whatever the scale of training is."""
+    content = card()
+    content["scores"]["cv"]["mae"] = {"mean": 23.0, "std": 1.0, "folds": [23.0] * 5}
+    target = Target(task="regression", transform="log10")
+    publish(store, tmp_path / "a", unit="mL/min/kg", target=target, measured=[1.0 + i for i in range(24)], card=content)
+    assert "it was off by" not in page_of(store)
+
+
+def test_a_score_below_zero_has_no_bar(store: FolderStore, tmp_path: Path) -> None:
+    """The worst model of all has not the longest bar."""
+    content = card_of("r2", 0.5, {})
+    content["leaderboard"][1]["cv"] = -2.0
+    publish(store, tmp_path / "a", onnx_bias=-1.0, card=content)
+
+    assert re.findall(r'<rect width="([\d.]+)" height="8"', page_of(store)) == ["100.0", "0.0"]
+
+
+@pytest.mark.parametrize(
+    ("p_values", "whom"),
+    [({"rf": 0.3}, "the champion"), ({"rf": 0.02, "linear": 0.001}, "the champion before")],
+    ids=["first", "challenged"],
+)
+def test_a_p_value_names_whom_it_compares_with(
+    store: FolderStore, tmp_path: Path, p_values: dict[str, float], whom: str
+) -> None:
+    """Where a challenger took the title, p-values are against whom it beat."""
+    content = card(model={"name": "linear"})
+    content["decision"]["p_values"] = p_values
+    content["leaderboard"].append({"model": "rf", "signature": "rf", "cv": 0.8, "cv_std": 0.1})
+    publish(store, tmp_path / "a", onnx_bias=-1.0, card=content)
+
+    assert f"no better than {whom}: p = {p_values['rf']:.2g}<" in page_of(store)
+
+
+def test_scores_on_two_scales_are_not_compared(store: FolderStore, tmp_path: Path) -> None:
+    """Who changes `score_scale` or the unit has made no model better or worse."""
+    before, after = card(mean=520.0), card(mean=0.4)
+    for content, scale, name in ((before, "unit", "mL/min/kg"), (after, "training", "log10 of mL/min/kg")):
+        content["scores"] |= {"scale": scale, "scale_name": name}
+        publish(store, tmp_path / scale, onnx_bias=-1.0, card=content, description=scale)
+    page = page_of(store)
+
+    assert "RMSE 520.00 before, on the scale of mL/min/kg, 0.40 now, on that of log10 of mL/min/kg." in page
 
 
 def test_what_changed_last_week_is_told_with_why(store: FolderStore, tmp_path: Path) -> None:

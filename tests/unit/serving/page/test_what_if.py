@@ -140,3 +140,20 @@ def test_a_step_is_told_in_the_unit_that_people_read(tmp_path: Path, fields: dic
 
     assert change_words(champion, start, 0.5) == words
     assert not re.search(r"[+-]0\.00", change_words(champion, float(np.nextafter(start, 0)), -0.5))
+
+
+@pytest.mark.parametrize(
+    ("fields", "start", "step", "words"),
+    [
+        ({"unit": "mg", "target": Target(task="regression", lower=0, upper=1)}, 0.0, -0.58, "\N{MINUS SIGN}0.58"),
+        ({"unit": "mg", "target": Target(task="regression", lower=0, upper=1)}, 1.0, 0.78, "+0.78"),
+        ({"unit": "pIC50", "display_unit": "nM", "target": Target(task="regression", upper=9)}, 9.0, 1.0,
+         "\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}0.1"),
+    ],
+    ids=["lower", "upper", "shown"],
+)  # fmt: skip
+def test_a_bound_of_predictions_cuts_no_measured_difference(
+    tmp_path: Path, fields: dict[str, Any], start: float, step: float, words: str
+) -> None:
+    """What pairs showed is the same where a prediction is at the bound."""
+    assert change_words(Champion(write(tmp_path / "a", **fields)), start, step) == words
