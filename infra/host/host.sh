@@ -575,9 +575,9 @@ train_only() {
     step mlflow
     wait_for "http://$MLFLOW_HOST:5000/health" ||
         fail "MLflow on the host that serves ($MLFLOW_HOST:5000) does not answer. Look there: aidrug host status"
-    # It publishes nothing: the host that serves judges, and keeps the ledger.
+    # It publishes nothing: the host that serves judges, keeps the ledger, and is what the bucket holds backups of.
     train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1 \
-        -e AIDRUG_LEDGER= -e "AIDRUG_STORE=$state/home/store"
+        -e AIDRUG_LEDGER= -e AIDRUG_BACKUP= -e "AIDRUG_STORE=$state/home/store"
     printf '%s\n' "$tag" >"$root/trained"
 }
 

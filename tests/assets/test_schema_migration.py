@@ -141,6 +141,21 @@ def test_another_revision_that_changed_nothing_forgets_the_way_back(
     assert revision(database) == schema_migration._head("mlflow")
 
 
+def test_an_empty_place_of_backups_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
+) -> None:
+    """A host that only trains gets `AIDRUG_BACKUP=`, and backs up before an upgrade on its own disk."""
+    _, database = small(tmp_path, monkeypatch)
+    made = Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home"), "AIDRUG_BACKUP": ""})
+    stamp(database, str(schema_migration._ancestry("mlflow")[schema_migration._head("mlflow")]))
+    monkeypatch.setattr(schema_migration, "_upgrade", lambda *_: stamp(database, schema_migration._head("mlflow")))
+
+    assert schema_migration.migrate(made, messages.append)
+
+    assert len(list((made.home / "backups" / "snapshots").iterdir())) == 1
+    assert not (tmp_path / "backups").exists()
+
+
 @pytest.fixture
 def messages() -> list[str]:
     """Collect the messages."""

@@ -443,6 +443,7 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, lin
     assert deployment.read("running") == FIRST
     trained = (deployment.double(trainer) / "calls").read_text()
     assert "-e MLFLOW_TRACKING_URI=http://10.20.0.10:5000 -e AIDRUG_TRAIN_ONLY=1 -e AIDRUG_LEDGER= " in trained
+    assert " -e AIDRUG_BACKUP= " in trained  # its role may not write to production's backups
     assert "--remove-orphans" not in trained
 
 
