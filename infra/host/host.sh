@@ -36,6 +36,7 @@ unset IMAGE_TAG
 quiet_automation=no
 failed=no
 training=
+end=$(($(date +%s) + ${TIMEOUT_SECONDS:-0})) # when SSM ends this script
 
 # step NAME: where the script is; the next one reads it there when this one is dead.
 step() {
@@ -103,6 +104,14 @@ close() {
     exit "$code"
 }
 
+# seconds_but SPARE: until SSM ends this script, less what is spared for putting things back; half of them where there are few.
+seconds_but() {
+    left=$((end - $(date +%s)))
+    if [ "$left" -gt $(($1 * 2)) ]; then left=$((left - $1)); else left=$((left / 2)); fi
+    [ "$left" -ge 1 ] || left=1
+    printf %s "$left"
+}
+
 value_in() { sed -n "s/^$2=//p" "$1" 2>/dev/null || true; }
 
 take_lock() {
@@ -111,8 +120,9 @@ take_lock() {
     exec 9>"$state/delivery.lock"
     if ! flock -n 9; then
         [ "$ACTION" != keep ] || exit 0
-        say "another delivery is at work on this host; waiting for its end"
-        flock -w "$TIMEOUT_SECONDS" 9 || fail "the other delivery did not end within $TIMEOUT_SECONDS s. Look: aidrug host logs"
+        say "another delivery is running; waiting for it to finish"
+        limit=$(seconds_but 60)
+        flock -w "$limit" 9 || fail "the other delivery did not finish within $limit s. Look: aidrug host logs"
     fi
     locked=yes
     bury
@@ -425,7 +435,8 @@ train() {
     say "training what is stale"
     code=0
     # Ended before SSM ends this script, so that there is time to put things back.
-    limit=${AIDRUG_TRAINING_SECONDS:-$((TIMEOUT_SECONDS > 600 ? TIMEOUT_SECONDS - 300 : TIMEOUT_SECONDS / 2 + 1))}
+    limit=${AIDRUG_TRAINING_SECONDS:-$(seconds_but 300)}
+    began=$(date +%s)
     # In the background, so that a signal to this script is answered at once and not when the training ends.
     # In this group, which SSM ends as a whole, and without the lock.
     timeout --foreground --kill-after 60 "$limit" docker compose --project-name aidrug --env-file "$root/.env.next" \
@@ -433,9 +444,15 @@ train() {
     training=$!
     wait "$training" || code=$?
     training=
+    took=$(($(date +%s) - began))
+    # 137 also says that somebody else killed it. A limit may have a fraction, in tests.
+    [ "$code" != 137 ] || [ "$took" -lt "${limit%.*}" ] || code=124
     case $code in
     0) say "training done" ;;
-    124 | 137) fail "training took longer than $limit s and was ended. Raise training_timeout_minutes, or take a larger host." ;;
+    124) fail "training took longer than $limit s and was ended, since the whole command may take $TIMEOUT_SECONDS s." \
+        "Raise training_timeout_minutes, or take a larger host." ;;
+    137) fail "training was killed after $took s: it needed more memory than TRAIN_MEMORY," \
+        "$(value_in "$root/.env.next" TRAIN_MEMORY), or somebody killed it. Take a larger host, or deliver again." ;;
     *) fail "training ended with $code: the models named above failed. What served before still serves." ;;
     esac
 }

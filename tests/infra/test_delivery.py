@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -199,9 +200,7 @@ def applied(deployment: Deployment, changes: dict[str, str]) -> Iterator[None]:
         ssm.update_document_default_version(Name=name, DocumentVersion="1")
 
 
-@pytest.mark.game_day(
-    fault="two pushes at once", message="another delivery is at work on this host; waiting for its end"
-)
+@pytest.mark.game_day(fault="two pushes at once", message="another delivery is running; waiting for it to finish")
 def test_two_deliveries_at_once_train_once(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
@@ -216,7 +215,7 @@ def test_two_deliveries_at_once_train_once(
         one.join()
 
     assert deployment.read("trainings") == "x"
-    assert any("waiting for its end" in line for line in lines)
+    assert any("waiting for it to finish" in line for line in lines)
     assert any("nothing to do" in line for line in lines)
 
 
@@ -294,6 +293,41 @@ def test_a_training_that_takes_too_long_is_ended(deployment: Deployment, bring: 
         bring(SECOND)
 
     assert deployment.read("automation") == FIRST
+
+
+@pytest.mark.game_day(fault="a training that does not end")
+def test_a_training_gets_what_the_delivery_has_left(deployment: Deployment, lines: list[str]) -> None:
+    """SSM's limit begins with the script: after a slow remote, too, a training ends before SSM ends everything."""
+    deployment.tell("data_pull", "sleep 2")
+    deployment.tell("training", "exit 124")  # as `timeout` ends
+
+    with pytest.raises(HostError, match="since the whole command may take 1000 s") as refusal:
+        deploy(deployment.target, FIRST, lines.append, timeout_seconds=1000, pace=FAST)
+
+    limit = re.search(r"took longer than (\d+) s", str(refusal.value))
+    assert limit is not None
+    assert 500 < int(limit[1]) <= 1000 - 300 - 2
+
+
+@pytest.mark.game_day(fault="a training that is killed", message="training was killed after")
+def test_a_training_that_is_killed_did_not_take_too_long(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """Docker's code for a process that was killed, mostly for its memory, is the one of a limit that passed."""
+    bring(FIRST)
+    deployment.tell("training", "exit 137")
+
+    with pytest.raises(HostError, match=r"training was killed after \d s: it needed more .* TRAIN_MEMORY, 5g, or"):
+        bring(SECOND)
+
+    deployment.require_well(FIRST)
+
+
+def test_a_delivery_that_waits_too_long_says_for_what(deployment: Deployment, lines: list[str]) -> None:
+    """It gives up before SSM ends it, which nobody could tell from a training that takes too long."""
+    Host(deployment.target, deployment.target.instance_id, lines.append, FAST).start()
+    with (deployment.aws.agent.host(deployment.target.instance_id) / "state" / "delivery.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(HostError, match=r"deploy at lock: the other delivery did not finish within \d s"):
+            deploy(deployment.target, FIRST, lines.append, timeout_seconds=8, pace=FAST)
 
 
 @pytest.mark.game_day(fault="SSM ends the command", message="took longer than it may")
@@ -533,7 +567,7 @@ def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     lines.clear()
     bring(SECOND)
     deployment.require_well(SECOND)
-    assert not any("waiting for its end" in line for line in lines)
+    assert not any("waiting for it to finish" in line for line in lines)
 
 
 @pytest.mark.game_day(fault="the host is rebooted", message="brought up:")
