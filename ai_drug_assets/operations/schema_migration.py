@@ -118,7 +118,7 @@ def undo(settings: Settings, say: backup.Say) -> None:
     """
     path = settings.home / RECORD
     if not path.is_file():
-        say("no upgrade to take back")
+        say("no upgrade to undo")
         return
     made = read_artefact(Upgrade, path.read_bytes(), str(path), StoreError)
     backup.restore(settings, made.place, say, snapshot=made.snapshot, replace=True)

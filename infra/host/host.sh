@@ -1,4 +1,4 @@
-# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, abandon, plan, status, rollback,
+# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, await, abandon, plan, status, rollback,
 # restore, certificate; and, from the copy that a delivery leaves in /opt/aidrug, keep (once a minute) and credentials (at boot).
 # Belongs here: everything between "this revision" and "it serves", and the way back.
 # Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
@@ -185,7 +185,7 @@ require_space() {
     fi
     free=$(free_gib "$docker_root")
     [ "$free" -ge "$system_gib" ] || fail "the system disk ($docker_root) is nearly full: $free GiB free, $system_gib needed" \
-        "for a new image. Raise root_volume_gib in terraform.tfvars and apply, or remove files."
+        "for a new image. Raise root_volume_gib in terraform.tfvars, apply, and restart the host; or remove files."
     free=$(free_gib "$state")
     [ "$free" -ge "$data_gib" ] || fail "the data disk ($state) is nearly full: $free GiB free, $data_gib needed." \
         "Raise data_volume_gib in terraform.tfvars, apply, and restart the host."
@@ -339,7 +339,7 @@ pull_image() {
         *denied* | *unauthorized*) fail "the registry refuses $image: $(tail -n 1 "$work/pull")." \
             "Does the token in $REGISTRY_TOKEN_PARAMETER belong to somebody who may read it (scope read:packages)?" ;;
         *"not found"* | *"manifest unknown"*) fail "$image is not in the registry. Did the build of this revision succeed?" ;;
-        *"no space left"*) fail "the system disk is full. Raise root_volume_gib in terraform.tfvars and apply." ;;
+        *"no space left"*) fail "the system disk is full. Raise root_volume_gib in terraform.tfvars, apply, and restart the host." ;;
         esac
         tries=$((tries + 1))
         [ "$tries" -lt 3 ] || fail "$image could not be pulled, three times: $(tail -n 1 "$work/pull"). Does the host reach the registry?"
@@ -578,12 +578,28 @@ prepare() {
 mlflow_only() {
     prepare
     quiet_automation=no
-    echo "$(($(date +%s) + TIMEOUT_SECONDS))" >"$root/awaits"
+    expect_training
+}
+
+# The automation stays quiet for half an hour more. The driver asks for it every few minutes (`await`) while the training
+# host is at work: when the driver is cancelled or lost, `keep` brings back what is deployed.
+expect_training() {
+    echo "$(($(date +%s) + ${AIDRUG_AWAIT_SECONDS:-1800}))" >"$root/awaits.$$"
+    mv "$root/awaits.$$" "$root/awaits"
+}
+
+# Without the lock, which it would wait for. Another delivery, or `keep`, may have ended the wait.
+await_training() {
+    if [ -e "$root/awaits" ]; then expect_training; else say "nothing waits for a training host here any more"; fi
 }
 
 # The training elsewhere failed.
 abandon() {
     step abandon
+    [ ! -e "$root/paused" ] || { # `keep` does it when that is gone
+        say "left as it is: $(paused)"
+        return 0
+    }
     [ -z "$current" ] || resume || fail "what is deployed could not be started again. Look: aidrug host logs --group containers"
 }
 
@@ -614,6 +630,7 @@ roll_back() {
 keep() {
     [ -n "$current" ] && [ ! -e "$root/paused" ] || return 0
     [ "$(cat "$root/awaits" 2>/dev/null || echo 0)" -lt "$(date +%s)" ] || return 0 # the training host is at work
+    rm -f "$root/awaits"
     compose ps --services --status running | sort >"$work/running"
     compose config --services | grep -v -x prepare | sort >"$work/wanted"
     missing=$(comm -13 "$work/running" "$work/wanted" | tr '\n' ' ')
@@ -639,6 +656,15 @@ restore() {
     say "restored; the service is ready"
 }
 
+paused() { printf '%s is there since %s, so somebody works here by hand' "$root/paused" "$(date -u -r "$root/paused" +%Y-%m-%dT%H:%M:%SZ)"; }
+
+# A push does not overtake what an operator does by hand.
+require_unpaused() {
+    step paused
+    [ ! -e "$root/paused" ] || fail "$(paused). Deliver again when that is done. If it was forgotten," \
+        "in a shell on the host: rm $root/paused"
+}
+
 require_deployed() {
     step "$ACTION"
     [ -n "$current" ] || fail "nothing is deployed on this host yet. Deploy first: aidrug deploy"
@@ -659,6 +685,7 @@ tell_status() {
     fi
     say "revision ${current:-none}, before it $(value_in "$root/.env.previous" IMAGE_TAG)"
     if answers "$ready_address"; then say "the service is ready"; else say "the service is NOT ready"; fi
+    [ ! -e "$root/paused" ] || say "PAUSED: $(paused). Nothing is delivered or repaired until: rm $root/paused"
     df -Ph / "$state"
     [ -z "$current" ] || compose ps --all
 }
@@ -683,13 +710,17 @@ main() {
         ;;
     esac
     case $ACTION in
-    plan | status | certificate) ;;
+    plan | status | certificate | await) ;;
     *) take_lock ;;
+    esac
+    case $ACTION in
+    deploy | mlflow | train) require_unpaused ;;
     esac
     case $ACTION in
     deploy) deploy ;;
     mlflow) mlflow_only ;;
     train) train_only ;;
+    await) await_training ;;
     abandon) abandon ;;
     keep) keep ;;
     rollback) roll_back ;;
@@ -697,7 +728,7 @@ main() {
     certificate) cat "$state/proxy/caddy/pki/authorities/local/root.crt" || fail "there is none yet. Deploy first: aidrug deploy" ;;
     plan) tell_plan ;;
     status) tell_status ;;
-    *) fail "expected deploy, mlflow, train, abandon, plan, status, rollback, restore or certificate" ;;
+    *) fail "expected deploy, mlflow, train, await, abandon, plan, status, rollback, restore or certificate" ;;
     esac
     [ "$ACTION" = keep ] || say "done: $ACTION"
 }

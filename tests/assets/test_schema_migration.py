@@ -137,7 +137,7 @@ def test_another_revision_that_changed_nothing_forgets_the_way_back(
     messages.clear()
     schema_migration.undo(made, messages.append)
 
-    assert messages == ["no upgrade to take back"]
+    assert messages == ["no upgrade to undo"]
     assert revision(database) == schema_migration._head("mlflow")
 
 

@@ -357,7 +357,7 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, lines: lis
 )
 @pytest.mark.game_day(
     fault="the system disk is full",
-    message="the system disk is full. Raise root_volume_gib in terraform.tfvars and apply.",
+    message="the system disk is full. Raise root_volume_gib in terraform.tfvars, apply, and restart the host.",
 )
 @pytest.mark.game_day(fault="an image for another processor", message="and this host's processor is")
 @pytest.mark.game_day(
@@ -384,14 +384,18 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, lines: lis
                 ),
                 ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
                 ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
-                ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),
+                (
+                    "pull_errors",
+                    "no space left on device",
+                    "Raise root_volume_gib in terraform.tfvars, apply, and restart",
+                ),
                 (
                     "pull_errors",
                     "timeout\ntimeout\ntimeout",
                     "could not be pulled, three times: timeout. Does the host reach",
                 ),
                 ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
-                ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* Raise root_volume_gib"),
+                ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* apply, and restart the host"),
                 ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
                 ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
                 ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
@@ -522,7 +526,7 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
 
 
 @pytest.mark.game_day(
-    fault="a delivery is cancelled or killed, at any step from the look at the disk to the swap",
+    fault="a delivery is cancelled or killed, at any step from the check of the disk to the swap",
     message="it was cut off: cancelled, killed or rebooted. What served before is brought up again;",
 )
 @pytest.mark.parametrize(
@@ -758,7 +762,10 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
-    """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed continues."""
+    """MLflow of the new revision stays up for the training elsewhere, as long as the driver says that it goes on.
+
+    When the training fails, what is deployed continues.
+    """
     bring(FIRST)
     aws, target = deployment.aws, deployment.target
     trainer = make_instance(aws, role="train", shutdown="never")
@@ -770,14 +777,21 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     seen = deployment.double() / "automation"
     now, over = (deployment.double() / name for name in ("now", "over"))
     deployment.tell("training", f"touch {now}; while [ ! -e {over} ]; do sleep 0.05; done; exit 1", trainer)
-    looked: list[bool] = []
+    looked, renewed = list[bool](), list[int]()
+    awaits = aws.agent.host(target.instance_id) / "opt" / "awaits"
 
     def look() -> None:
         while not now.exists():
             time.sleep(0.05)
-        minute(target.instance_id)
-        looked.append(seen.exists())
-        over.touch()
+        try:
+            first, deadline = int(awaits.read_text()), time.monotonic() + 30
+            while int(awaits.read_text()) == first and time.monotonic() < deadline:
+                time.sleep(0.05)
+            renewed.append(int(awaits.read_text()) - first)
+            minute(target.instance_id)
+            looked.append(seen.exists())
+        finally:
+            over.touch()
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -786,5 +800,60 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     watcher.join()
 
     assert looked == [False]
+    assert renewed[0] > 0
     assert deployment.read("undone") == "before"
     deployment.require_well(FIRST)
+
+
+@pytest.mark.game_day(
+    fault="a workflow that is lost while another host trains", message="the databases go back to the backup before"
+)
+def test_a_serving_host_whose_driver_is_lost_does_not_wait_for_hours(
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
+) -> None:
+    """Nobody tells it to go on, and nobody abandons: its automation is back half an hour after the last word."""
+    bring(FIRST)
+    deployment.tell("migrate", UPGRADES)
+    deployment.tell("undo", UNDONE)
+    deployment.aws.agent.extra["AIDRUG_AWAIT_SECONDS"] = "60"
+    host = Host(deployment.target, deployment.target.instance_id, lines.append, FAST)
+    host.run("mlflow", sha=SECOND)
+    deployment.aws.agent.minute(host.instance_id)
+    assert deployment.read("automation") == ""
+    awaits = deployment.aws.agent.host(host.instance_id) / "opt" / "awaits"
+    awaits.write_text(f"{int(awaits.read_text()) - 62}\n")
+
+    deployment.aws.agent.minute(host.instance_id)
+
+    assert deployment.read("undone") == "before"
+    deployment.require_well(FIRST)
+    host.run("await")
+    assert not awaits.exists()
+
+
+@pytest.mark.game_day(
+    fault="a push while an operator works on the host by hand",
+    message="so somebody works here by hand. Deliver again when that is done.",
+)
+def test_a_push_does_not_overtake_an_operator(
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
+) -> None:
+    """While `paused` is there, nothing is pulled, trained or started; the status says so; without it all goes on."""
+    bring(FIRST)
+    paused = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / "paused"
+    paused.touch()
+    before = len(deployment.calls())
+    host = Host(deployment.target, deployment.target.instance_id, lines.append, FAST)
+
+    for action in ("deploy", "mlflow"):
+        ended = host.run(action, sha=SECOND)
+        assert f"FAILED {action} at paused: " in ended.output
+        assert "works here by hand. Deliver again when that is done." in ended.output
+    host.run("abandon")
+    host.run("status")
+
+    assert not [call for call in deployment.calls()[before:] if call.startswith(("pull", "login")) or " up " in call]
+    assert any("PAUSED" in line and "Nothing is delivered or repaired until: rm " in line for line in lines)
+    paused.unlink()
+    bring(SECOND)
+    deployment.require_well(SECOND)
