@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 
 from ai_drug_assets.execution.instance import open_instance
-from ai_drug_assets.operations import schema_migration
+from ai_drug_assets.operations import schema_migration, schema_upgrade
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import StoreError
 
@@ -103,7 +103,7 @@ def test_a_failed_upgrade_leaves_everything_as_it_was(
         schema_migration.migrate(made, messages.append)
 
     assert revision(database) == before
-    assert not (made.home / schema_migration.RECORD).exists()
+    assert not (made.home / schema_upgrade.RECORD).exists()
 
 
 def test_a_newer_schema_is_refused_with_the_way_back(
@@ -130,7 +130,7 @@ def test_another_revision_that_changed_nothing_forgets_the_way_back(
     monkeypatch.setattr(schema_migration, "_upgrade", lambda *_: stamp(database, schema_migration._head("mlflow")))
     assert schema_migration.migrate(made, messages.append)
     schema_migration.forget(made)
-    assert (made.home / schema_migration.RECORD).exists()
+    assert (made.home / schema_upgrade.RECORD).exists()
 
     monkeypatch.setenv("AIDRUG_GIT_SHA", "b" * 40)
     schema_migration.forget(made)

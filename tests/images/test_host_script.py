@@ -240,7 +240,7 @@ def test_two_deliveries_at_once_train_once(host: Host) -> None:
 
     assert [process.returncode for process in deliveries] == [0, 0], "\n".join(printed)
     trained = [text for text in printed if "1 of them trained models" in text]
-    waited = [text for text in printed if "another delivery is at work on this host" in text]
+    waited = [text for text in printed if "another delivery is running" in text]
     assert len(trained) == len(waited) == 1, "\n".join(printed)
     assert trained != waited
     assert f"{EDITED} is deployed and healthy: nothing to do" in waited[0]
