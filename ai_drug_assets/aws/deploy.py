@@ -78,21 +78,21 @@ def deploy(
 
 
 def _reminder(host: Host, say: Say, every: float) -> Callable[[], None]:
-    """Return what tells the host that serves, now and then, that the training elsewhere continues.
+    """Return what reminds the host that serves, now and then, that the training elsewhere continues.
 
     If this process is killed, that host stops waiting by itself.
     """
-    told = time.monotonic()
+    last = time.monotonic()
 
     def remind() -> None:
-        nonlocal told
-        if time.monotonic() - told < every:
+        nonlocal last
+        if time.monotonic() - last < every:
             return
-        told = time.monotonic()
+        last = time.monotonic()
         try:
             host.send("await", timeout_seconds=120)
-        except HostError as error:  # the training goes on, and there are five more times
-            say(f"{host.instance_id} could not be told that the training continues: {error}")
+        except HostError as error:  # the training continues, and there are five more times
+            say(f"{host.instance_id} could not be asked to wait longer for the training: {error}")
 
     return remind
 

@@ -72,7 +72,7 @@ class Pace:
     change: float = 600.0
     """For an instance to start or stop, and for SSM to manage it."""
     renew: float = 300.0
-    """How often the host that serves is told that a training elsewhere continues; it waits half an hour."""
+    """How often the host that serves is reminded of a training elsewhere; it waits for half an hour each time."""
 
 
 @dataclass(frozen=True)

@@ -322,7 +322,7 @@ def test_a_training_that_is_killed_did_not_take_too_long(deployment: Deployment,
 
 
 def test_a_delivery_that_waits_too_long_says_for_what(deployment: Deployment, lines: list[str]) -> None:
-    """It gives up before SSM ends it, which nobody could tell from a training that takes too long."""
+    """It gives up before SSM ends it, which nobody could distinguish from a training that takes too long."""
     Host(deployment.target, deployment.target.instance_id, lines.append, FAST).start()
     with (deployment.aws.agent.host(deployment.target.instance_id) / "state" / "delivery.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -762,7 +762,7 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
-    """MLflow of the new revision stays up for the training elsewhere, as long as the driver says that it goes on.
+    """MLflow of the new revision stays up for the training elsewhere, as long as the driver says that it continues.
 
     When the training fails, what is deployed continues.
     """
@@ -811,7 +811,7 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
 def test_a_serving_host_whose_driver_is_lost_does_not_wait_for_hours(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
-    """Nobody tells it to go on, and nobody abandons: its automation is back half an hour after the last word."""
+    """Nobody reminds it, and nobody abandons: its automation is back half an hour after the last reminder."""
     bring(FIRST)
     deployment.tell("migrate", UPGRADES)
     deployment.tell("undo", UNDONE)
@@ -833,12 +833,12 @@ def test_a_serving_host_whose_driver_is_lost_does_not_wait_for_hours(
 
 @pytest.mark.game_day(
     fault="a push while an operator works on the host by hand",
-    message="so somebody works here by hand. Deliver again when that is done.",
+    message="... is there since ..., so somebody works here by hand",
 )
 def test_a_push_does_not_overtake_an_operator(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
-    """While `paused` is there, nothing is pulled, trained or started; the status says so; without it all goes on."""
+    """While `paused` is there, nothing is pulled, trained or started; the status says so; without it all continues."""
     bring(FIRST)
     paused = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / "paused"
     paused.touch()

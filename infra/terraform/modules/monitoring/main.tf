@@ -94,7 +94,7 @@ locals {
     disk-data = {
       namespace = "CWAgent", metric = "disk_used_percent", dimensions = merge(local.host, { path = "/var/lib/aidrug" })
       statistic = "Maximum", periods = 2, above = 85
-      text      = "The data disk is nearly full: raise data_volume_gib; the host grows the file system at its next boot."
+      text      = "The data disk is nearly full: raise data_volume_gib; the host grows the file system at its next boot. docs/operations/backup-restore.md says what may be deleted."
     }
     service-down = {
       metric = "Up", statistic = "Maximum", period = 60, periods = 5, below = 1, missing = "breaching"
