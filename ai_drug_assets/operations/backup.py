@@ -212,7 +212,10 @@ def _send(path: Path, copy: Path, month: str, objects: Objects, there: set[str])
 def _require_own(settings: Settings, objects: Objects, place: str) -> None:
     """Refuse a place whose newest snapshot another installation wrote: a restore there would bring this one's state."""
     names = objects.names("snapshots/")
-    theirs = _read(objects, names[-1]).files.get(_OWN) if names else None
+    try:
+        theirs = _read(objects, names[-1]).files.get(_OWN) if names else None
+    except StoreError:
+        return  # a damaged list says nothing, and another snapshot is needed all the more
     own = settings.home / _OWN.removeprefix("home/")
     if theirs is not None and not (own.is_file() and file_digest(own) == theirs.sha256):
         raise StoreError(
