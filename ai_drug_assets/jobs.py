@@ -91,6 +91,7 @@ def _maintenance_job(asset_context: AssetContext) -> dg.JobDefinition:
             "ticks": maintenance.prune_ticks(context.instance),
             "predictions": maintenance.prune_record(asset_context.settings.home),
             "files": maintenance.prune_files(asset_context.catalog, asset_context.ledger),
+            "replaced": maintenance.prune_replaced(asset_context.settings.home),
             "feature_files": maintenance.prune_features(asset_context.settings),
             "bytes_compacted": maintenance.compact_databases(
                 context.instance, asset_context.settings, keep=context.run_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from model_zoo.errors import ConfigError
 
@@ -50,6 +51,7 @@ def deploy(
         When a host does not come up or the delivery failed; what served before then still serves.
     """
     require_sha(sha)
+    pace = pace or Pace()
     until = time.monotonic() + timeout_seconds
     host = Host(target, target.instance_id, say, pace)
 
@@ -67,7 +69,7 @@ def deploy(
         # The trainings report to MLflow there, which a new host does not run yet.
         require_success(host.run("mlflow", sha=sha, timeout_seconds=left()), "starting MLflow", host.instance_id)
         try:
-            _train(trainer, sha, left())
+            _train(trainer, sha, left(), _reminder(host, say, pace.renew))
         except BaseException:
             host.run("abandon", timeout_seconds=900)  # what is deployed there waits for this delivery
             raise
@@ -75,13 +77,32 @@ def deploy(
     require_success(host.run("deploy", sha=sha, timeout_seconds=left()), "the delivery", host.instance_id)
 
 
-def _train(trainer: Host, sha: str, timeout_seconds: int) -> None:
+def _reminder(host: Host, say: Say, every: float) -> Callable[[], None]:
+    """Return what reminds the host that serves, now and then, that the training elsewhere continues.
+
+    If this process is killed, that host stops waiting by itself.
+    """
+    last = time.monotonic()
+
+    def remind() -> None:
+        nonlocal last
+        if time.monotonic() - last < every:
+            return
+        last = time.monotonic()
+        try:
+            host.send("await", timeout_seconds=120)
+        except HostError as error:  # the training continues, and there are five more times
+            say(f"{host.instance_id} could not be asked to wait longer for the training: {error}")
+
+    return remind
+
+
+def _train(trainer: Host, sha: str, timeout_seconds: int, meanwhile: Callable[[], None]) -> None:
     stop = trainer.tags().get("shutdown") == "after_training"
     try:
         trainer.start()
-        require_success(
-            trainer.run("train", sha=sha, timeout_seconds=timeout_seconds), "the training", trainer.instance_id
-        )
+        ended = trainer.run("train", sha=sha, timeout_seconds=timeout_seconds, meanwhile=meanwhile)
+        require_success(ended, "the training", trainer.instance_id)
     finally:
         if stop:
             trainer.stop()

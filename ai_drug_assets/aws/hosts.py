@@ -71,6 +71,8 @@ class Pace:
     poll: float = 3.0
     change: float = 600.0
     """For an instance to start or stop, and for SSM to manage it."""
+    renew: float = 300.0
+    """How often the host that serves is reminded of a training elsewhere; it waits for half an hour each time."""
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,29 @@ class Host:
         self._until(lambda: self.state() == "stopped", "it did not stop")
         self._say(f"{self.instance_id} is stopped")
 
-    def run(self, action: str, *, sha: str = "none", timeout_seconds: int = TIMEOUT_MINUTES * 60) -> Ended:
+    def run(
+        self,
+        action: str,
+        *,
+        sha: str = "none",
+        timeout_seconds: int = TIMEOUT_MINUTES * 60,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Ended:
         """Run the document on the host, pass on what it prints while it runs, and give how it ended.
 
-        Ctrl-C, or any fault here, cancels the command.
+        Ctrl-C, or any fault here, cancels the command. While it runs, `meanwhile` is called every few seconds.
         """
+        command_id = self.send(action, sha=sha, timeout_seconds=timeout_seconds)
+        try:
+            return self._follow(command_id, timeout_seconds, meanwhile)
+        except BaseException:
+            self._say(f"cancelling the command {command_id}")
+            with self._explained():
+                self._ssm.cancel_command(CommandId=command_id, InstanceIds=[self.instance_id])
+            raise
+
+    def send(self, action: str, *, sha: str = "none", timeout_seconds: int = TIMEOUT_MINUTES * 60) -> str:
+        """Hand the document to the host without waiting for its end; give the command's id."""
         parameters = {"Action": [action], "ImageTag": [sha], "executionTimeout": [str(timeout_seconds)]}
         group = self._target.log_groups["commands"]
         with self._explained():
@@ -192,14 +212,7 @@ class Host:
                 TimeoutSeconds=300,  # to be delivered; how long it may take is executionTimeout
                 CloudWatchOutputConfig={"CloudWatchOutputEnabled": True, "CloudWatchLogGroupName": group},
             )
-        command_id = str(sent["Command"]["CommandId"])
-        try:
-            return self._follow(command_id, group, timeout_seconds)
-        except BaseException:
-            self._say(f"cancelling the command {command_id}")
-            with self._explained():
-                self._ssm.cancel_command(CommandId=command_id, InstanceIds=[self.instance_id])
-            raise
+        return str(sent["Command"]["CommandId"])
 
     def log(self, group: str, since_s: float) -> Iterator[tuple[float, str]]:
         """Yield lines of one of the deployment's log groups: time in seconds, text; oldest first."""
@@ -210,9 +223,9 @@ class Host:
                 for event in page["events"]:
                     yield event["timestamp"] / 1000, event["message"].rstrip("\n")
 
-    def _follow(self, command_id: str, group: str, timeout_seconds: int) -> Ended:
+    def _follow(self, command_id: str, timeout_seconds: int, meanwhile: Callable[[], None]) -> Ended:
         stream = f"{command_id}/{self.instance_id}/host/stdout"
-        log = _CommandLog(self._logs, group, stream, self._say)
+        log = _CommandLog(self._logs, self._target.log_groups["commands"], stream, self._say)
         deadline = time.monotonic() + timeout_seconds + self._pace.change
         while True:
             invocation = self._invocation(command_id)
@@ -225,6 +238,7 @@ class Host:
                     f"the command {command_id} is still {status} long after its limit of time: the agent has lost "
                     "contact. See aidrug host status"
                 )
+            meanwhile()
             time.sleep(self._pace.poll)
         output = str(invocation["StandardOutputContent"])
         if not log.lines:  # nothing in CloudWatch: it may not be read, or comes too late

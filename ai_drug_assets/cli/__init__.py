@@ -50,11 +50,12 @@ for _command in (run.plan, run.run, run.up, run.status):
 @aidrug.command()
 @click.option("--to", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
 @click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots to keep.")
-def backup(place: str, keep: int) -> None:
+@click.option("--take-over", is_flag=True, help="Write where another installation's backups are, in its place.")
+def backup(place: str, keep: int, *, take_over: bool) -> None:
     """Write a snapshot of the whole state while everything continues to work, and delete the oldest."""
     from ai_drug_assets.operations.backup import back_up
 
-    back_up(Settings.from_env(), place, click.echo, keep)
+    back_up(Settings.from_env(), place, click.echo, keep, take_over=take_over)
 
 
 @aidrug.command()

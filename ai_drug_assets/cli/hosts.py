@@ -71,7 +71,7 @@ def status(*, training: bool) -> None:
     if not managed:
         click.echo("SSM does not see it. A host that has just started takes two minutes; then: aidrug host logs")
         return
-    require_success(one.run("status", timeout_seconds=900), "the look", one.instance_id)
+    require_success(one.run("status", timeout_seconds=900), "the status check", one.instance_id)
     if training:
         return
     for name, port in (("Dagster", 3000), ("MLflow", 5000)):
@@ -112,7 +112,7 @@ def rollback() -> None:
     from ai_drug_assets.aws.deploy import require_success
 
     one = _host(training=False)
-    require_success(one.run("rollback", timeout_seconds=1800), "going back", one.instance_id)
+    require_success(one.run("rollback", timeout_seconds=1800), "the rollback", one.instance_id)
 
 
 @host.command()
@@ -135,7 +135,7 @@ def certificate() -> None:
 
     one = _host(training=False, quiet=True)
     ended = one.run("certificate", timeout_seconds=900)
-    require_success(ended, "the look", one.instance_id)
+    require_success(ended, "reading the certificate", one.instance_id)
     found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", ended.output, re.DOTALL)
     if found is None:
         raise ConfigError("the host printed no certificate. See aidrug host logs")

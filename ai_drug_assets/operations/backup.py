@@ -1,7 +1,8 @@
 """`aidrug backup` and `aidrug restore`: the whole state at one moment, in a folder or in S3.
 
 Belongs here: which files make up the state, snapshots, their retention, and bringing one back.
-Does not belong here: what is safe elsewhere already: bundles and MLflow's artefacts in S3, data in DVC's remote.
+Does not belong here: what is safe elsewhere already: bundles and MLflow's artefacts in S3, data in DVC's remote; the
+private keys of the proxy, which makes others.
 
 A place of backups holds `snapshots/<time>.json`, each a list of files with their digests, and the files' contents as
 `contents/<month>/<digest>`. Content that is there is not sent again, so a backup sends what is new, an interrupted one
@@ -25,8 +26,10 @@ from model_zoo.bundles.pointer import POINTER, Pointer, PointerError, parse_poin
 from model_zoo.errors import StoreError
 from model_zoo.io.artefacts import Artefact, Format, Part, read_artefact
 from model_zoo.io.digests import file_digest
+from model_zoo.monitoring.molecule_hasher import KEY_FILE
 from serving.storage.objects import Objects, open_objects
 
+from ai_drug_assets.operations.schema_upgrade import last_upgrade
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
@@ -44,6 +47,8 @@ _UPLOADS = Path("service/jobs")
 """Files that callers sent and their results: theirs, short-lived, large."""
 _FIRST = ("store/current.json", "ledger/")
 """Copied before everything else: what they name is then in the snapshot, whatever is added meanwhile."""
+_OWN = f"home/service/{KEY_FILE}"
+"""A file that every installation draws for itself: snapshots with another one are another installation's."""
 MLFLOW = "mlflow.db"
 DONE = "backed_up"
 """Among the locks: touched by every backup that succeeded, for monitoring."""
@@ -76,16 +81,21 @@ class Snapshot(Artefact):
     """Which bundles served, when the bundle store is not part of AIDRUG_HOME."""
 
 
-def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
+def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP, *, take_over: bool = False) -> str:
     """Write a snapshot of the state and delete all but the newest; give its name.
+
+    The one from before the last upgrade of the schema stays: it is the way back.
 
     Raises
     ------
     StoreError
-        When a database or the pointer is damaged, or the place cannot be written: earlier snapshots are untouched.
+        When a database or the pointer is damaged, the place cannot be written, or its newest snapshot is another
+        installation's and this one does not take its place (`take_over`): earlier snapshots are untouched.
     """
     objects = open_objects(place, SETTING)
     with one_at_a_time(settings.folder("locks") / "backup"):
+        if not take_over:
+            _require_own(settings, objects, place)
         at = datetime.now(UTC)
         there = set(objects.names("contents/"))
         store = open_bundle_store(settings)
@@ -108,7 +118,8 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP) -> str:
         objects.write(f"snapshots/{name}.json", f"{snapshot.model_dump_json()}\n".encode())
         say(f"{name}: {len(files)} files, {_size(sum(file.bytes for file in files.values()))}, {_size(sent)} sent")
         (settings.folder("locks") / DONE).touch()
-        if dropped := _forget(objects, keep):
+        upgrade = last_upgrade(settings)
+        if dropped := _forget(objects, keep, upgrade.snapshot if upgrade else ""):
             say(f"{dropped} older snapshots deleted")
     return name
 
@@ -198,11 +209,28 @@ def _send(path: Path, copy: Path, month: str, objects: Objects, there: set[str])
     return File(sha256=digest, bytes=size, content=content, database=database), size if new else 0
 
 
-def _forget(objects: Objects, keep: int) -> int:
-    """Delete all but the newest snapshots and the content that nobody names; give how many snapshots went."""
+def _require_own(settings: Settings, objects: Objects, place: str) -> None:
+    """Refuse a place whose newest snapshot another installation wrote: a restore there would bring this one's state."""
     names = objects.names("snapshots/")
-    doomed = names[:-keep]
-    needed = {file.content for name in names[-keep:] for file in _read(objects, name).files.values()}
+    try:
+        theirs = _read(objects, names[-1]).files.get(_OWN) if names else None
+    except StoreError:
+        return  # a damaged list says nothing, and another snapshot is needed all the more
+    own = settings.home / _OWN.removeprefix("home/")
+    if theirs is not None and not (own.is_file() and file_digest(own) == theirs.sha256):
+        raise StoreError(
+            f"the newest snapshot in {place} was written by another installation, or by this one before it lost its "
+            f"state ({_OWN} differs): back up to a place of its own, or restore that one here first. If this "
+            "installation takes its place for good: aidrug backup --take-over"
+        )
+
+
+def _forget(objects: Objects, keep: int, spared: str) -> int:
+    """Delete all but the newest snapshots, one that is spared, and content that nobody names; give how many went."""
+    names = objects.names("snapshots/")
+    doomed = [name for name in names[:-keep] if Path(name).stem != spared]
+    left = [name for name in names if name not in doomed]
+    needed = {file.content for name in left for file in _read(objects, name).files.values()}
     for name in doomed:  # first the lists, then what they name: a list never names what is gone
         objects.delete(name)
     for content in objects.names("contents/"):

@@ -107,6 +107,23 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
     return len(doomed) + clear_scratch(home, min(days, SCRATCH_DAYS))
 
 
+def prune_replaced(home: Path, days: int = RETENTION_DAYS) -> int:
+    """Delete what restores moved aside more than a number of days ago; give how many restores."""
+    before = time.time() - days * 86400
+    doomed = [folder for folder in (home / "replaced").glob("*/") if _moved_at(folder) < before]
+    for folder in doomed:
+        shutil.rmtree(folder)
+    return len(doomed)
+
+
+def _moved_at(folder: Path) -> float:
+    """Read when a restore moved files into a folder; its name says so, the files are as old as they were."""
+    try:
+        return datetime.strptime(folder.name, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return folder.stat().st_mtime
+
+
 def prune_features(settings: Settings) -> int:
     """Delete features on disk that nobody read for a while, or that exceed their share of it; give how many files."""
     return cache.prune(settings.feature_folder, days=FEATURE_RETENTION_DAYS, limit_bytes=FEATURE_LIMIT_BYTES)

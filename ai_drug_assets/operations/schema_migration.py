@@ -19,14 +19,12 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, ClassVar
 
 from model_zoo.errors import StoreError
-from model_zoo.io.artefacts import Artefact, read_artefact
 from model_zoo.io.files import atomic_write
-from pydantic import Field
 
 from ai_drug_assets.operations import backup
+from ai_drug_assets.operations.schema_upgrade import RECORD, Upgrade, last_upgrade
 from ai_drug_assets.revision import checkout_sha
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.sqlite import require_sound
@@ -34,20 +32,6 @@ from ai_drug_assets.storage.sqlite import require_sound
 SCRIPTS = {"dagster": "_core/storage/alembic", "mlflow": "store/db_migrations"}
 """Folder inside each library with its migrations."""
 DAGSTER = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
-RECORD = "schema_upgrade.json"
-
-
-class Upgrade(Artefact):
-    """The last upgrade, for the way back."""
-
-    NAME: ClassVar[str] = "schema upgrade"
-    READER: ClassVar[int] = 1
-
-    format: Annotated[int, Field(ge=1)] = 1
-    minimum_reader: Annotated[int, Field(ge=1)] = 1
-    git_sha: str
-    place: str
-    snapshot: str
 
 
 @dataclass(frozen=True)
@@ -116,22 +100,19 @@ def undo(settings: Settings, say: backup.Say) -> None:
     StoreError
         When the backup cannot be restored.
     """
-    path = settings.home / RECORD
-    if not path.is_file():
-        say("no upgrade to take back")
+    made = last_upgrade(settings)
+    if made is None:
+        say("no upgrade to undo")
         return
-    made = read_artefact(Upgrade, path.read_bytes(), str(path), StoreError)
     backup.restore(settings, made.place, say, snapshot=made.snapshot, replace=True)
-    path.unlink()
+    (settings.home / RECORD).unlink()
 
 
 def forget(settings: Settings) -> None:
     """Forget an upgrade that another revision made: going back to it needs no way back past it."""
-    path = settings.home / RECORD
-    if path.is_file():
-        made = read_artefact(Upgrade, path.read_bytes(), str(path), StoreError)
-        if made.git_sha != checkout_sha(settings.root):
-            path.unlink()
+    made = last_upgrade(settings)
+    if made is not None and made.git_sha != checkout_sha(settings.root):
+        (settings.home / RECORD).unlink()
 
 
 def schemas(settings: Settings) -> list[Schema]:

@@ -1,4 +1,4 @@
-# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, abandon, plan, status, rollback,
+# What the SSM document runs on a host, as root, under POSIX sh: deploy, mlflow, train, await, abandon, plan, status, rollback,
 # restore, certificate; and, from the copy that a delivery leaves in /opt/aidrug, keep (once a minute) and credentials (at boot).
 # Belongs here: everything between "this revision" and "it serves", and the way back.
 # Does not belong here: how the host is set up (boot.sh), what a container runs (compose.yaml), AWS from outside
@@ -36,6 +36,7 @@ unset IMAGE_TAG
 quiet_automation=no
 failed=no
 training=
+end=$(($(date +%s) + ${TIMEOUT_SECONDS:-0})) # when SSM ends this script
 
 # step NAME: where the script is; the next one reads it there when this one is dead.
 step() {
@@ -103,6 +104,14 @@ close() {
     exit "$code"
 }
 
+# seconds_but SPARE: until SSM ends this script, less what is spared for putting things back; half of them where there are few.
+seconds_but() {
+    left=$((end - $(date +%s)))
+    if [ "$left" -gt $(($1 * 2)) ]; then left=$((left - $1)); else left=$((left / 2)); fi
+    [ "$left" -ge 1 ] || left=1
+    printf %s "$left"
+}
+
 value_in() { sed -n "s/^$2=//p" "$1" 2>/dev/null || true; }
 
 take_lock() {
@@ -111,8 +120,9 @@ take_lock() {
     exec 9>"$state/delivery.lock"
     if ! flock -n 9; then
         [ "$ACTION" != keep ] || exit 0
-        say "another delivery is at work on this host; waiting for its end"
-        flock -w "$TIMEOUT_SECONDS" 9 || fail "the other delivery did not end within $TIMEOUT_SECONDS s. Look: aidrug host logs"
+        say "another delivery is running; waiting for it to finish"
+        limit=$(seconds_but 60)
+        flock -w "$limit" 9 || fail "the other delivery did not finish within $limit s. Look: aidrug host logs"
     fi
     locked=yes
     bury
@@ -175,7 +185,7 @@ require_space() {
     fi
     free=$(free_gib "$docker_root")
     [ "$free" -ge "$system_gib" ] || fail "the system disk ($docker_root) is nearly full: $free GiB free, $system_gib needed" \
-        "for a new image. Raise root_volume_gib in terraform.tfvars and apply, or remove files."
+        "for a new image. Raise root_volume_gib in terraform.tfvars, apply, and restart the host; or remove files."
     free=$(free_gib "$state")
     [ "$free" -ge "$data_gib" ] || fail "the data disk ($state) is nearly full: $free GiB free, $data_gib needed." \
         "Raise data_volume_gib in terraform.tfvars, apply, and restart the host."
@@ -329,7 +339,7 @@ pull_image() {
         *denied* | *unauthorized*) fail "the registry refuses $image: $(tail -n 1 "$work/pull")." \
             "Does the token in $REGISTRY_TOKEN_PARAMETER belong to somebody who may read it (scope read:packages)?" ;;
         *"not found"* | *"manifest unknown"*) fail "$image is not in the registry. Did the build of this revision succeed?" ;;
-        *"no space left"*) fail "the system disk is full. Raise root_volume_gib in terraform.tfvars and apply." ;;
+        *"no space left"*) fail "the system disk is full. Raise root_volume_gib in terraform.tfvars, apply, and restart the host." ;;
         esac
         tries=$((tries + 1))
         [ "$tries" -lt 3 ] || fail "$image could not be pulled, three times: $(tail -n 1 "$work/pull"). Does the host reach the registry?"
@@ -425,7 +435,8 @@ train() {
     say "training what is stale"
     code=0
     # Ended before SSM ends this script, so that there is time to put things back.
-    limit=${AIDRUG_TRAINING_SECONDS:-$((TIMEOUT_SECONDS > 600 ? TIMEOUT_SECONDS - 300 : TIMEOUT_SECONDS / 2 + 1))}
+    limit=${AIDRUG_TRAINING_SECONDS:-$(seconds_but 300)}
+    began=$(date +%s)
     # In the background, so that a signal to this script is answered at once and not when the training ends.
     # In this group, which SSM ends as a whole, and without the lock.
     timeout --foreground --kill-after 60 "$limit" docker compose --project-name aidrug --env-file "$root/.env.next" \
@@ -433,9 +444,15 @@ train() {
     training=$!
     wait "$training" || code=$?
     training=
+    took=$(($(date +%s) - began))
+    # 137 also says that somebody else killed it. A limit may have a fraction, in tests.
+    [ "$code" != 137 ] || [ "$took" -lt "${limit%.*}" ] || code=124
     case $code in
     0) say "training done" ;;
-    124 | 137) fail "training took longer than $limit s and was ended. Raise training_timeout_minutes, or take a larger host." ;;
+    124) fail "training took longer than $limit s and was ended, since the whole command may take $TIMEOUT_SECONDS s." \
+        "Raise training_timeout_minutes, or take a larger host." ;;
+    137) fail "training was killed after $took s: it needed more memory than TRAIN_MEMORY," \
+        "$(value_in "$root/.env.next" TRAIN_MEMORY), or somebody killed it. Take a larger host, or deliver again." ;;
     *) fail "training ended with $code: the models named above failed. What served before still serves." ;;
     esac
 }
@@ -561,12 +578,28 @@ prepare() {
 mlflow_only() {
     prepare
     quiet_automation=no
-    echo "$(($(date +%s) + TIMEOUT_SECONDS))" >"$root/awaits"
+    expect_training
+}
+
+# The automation stays quiet for half an hour more. The driver asks for it every few minutes (`await`) while the training
+# host is at work: when the driver is cancelled or lost, `keep` brings back what is deployed.
+expect_training() {
+    echo "$(($(date +%s) + ${AIDRUG_AWAIT_SECONDS:-1800}))" >"$root/awaits.$$"
+    mv "$root/awaits.$$" "$root/awaits"
+}
+
+# Without the lock, which it would wait for. Another delivery, or `keep`, may have ended the wait.
+await_training() {
+    if [ -e "$root/awaits" ]; then expect_training; else say "nothing waits for a training host here any more"; fi
 }
 
 # The training elsewhere failed.
 abandon() {
     step abandon
+    [ ! -e "$root/paused" ] || { # `keep` does it when that is gone
+        say "left as it is: $(paused)"
+        return 0
+    }
     [ -z "$current" ] || resume || fail "what is deployed could not be started again. Look: aidrug host logs --group containers"
 }
 
@@ -575,9 +608,9 @@ train_only() {
     step mlflow
     wait_for "http://$MLFLOW_HOST:5000/health" ||
         fail "MLflow on the host that serves ($MLFLOW_HOST:5000) does not answer. Look there: aidrug host status"
-    # It publishes nothing: the host that serves judges, and keeps the ledger.
+    # It publishes nothing: the host that serves judges, keeps the ledger, and is what the bucket holds backups of.
     train --no-deps -e "MLFLOW_TRACKING_URI=http://$MLFLOW_HOST:5000" -e AIDRUG_TRAIN_ONLY=1 \
-        -e AIDRUG_LEDGER= -e "AIDRUG_STORE=$state/home/store"
+        -e AIDRUG_LEDGER= -e AIDRUG_BACKUP= -e "AIDRUG_STORE=$state/home/store"
     printf '%s\n' "$tag" >"$root/trained"
 }
 
@@ -597,6 +630,7 @@ roll_back() {
 keep() {
     [ -n "$current" ] && [ ! -e "$root/paused" ] || return 0
     [ "$(cat "$root/awaits" 2>/dev/null || echo 0)" -lt "$(date +%s)" ] || return 0 # the training host is at work
+    rm -f "$root/awaits"
     compose ps --services --status running | sort >"$work/running"
     compose config --services | grep -v -x prepare | sort >"$work/wanted"
     missing=$(comm -13 "$work/running" "$work/wanted" | tr '\n' ' ')
@@ -622,6 +656,15 @@ restore() {
     say "restored; the service is ready"
 }
 
+paused() { printf '%s is there since %s, so somebody works here by hand' "$root/paused" "$(date -u -r "$root/paused" +%Y-%m-%dT%H:%M:%SZ)"; }
+
+# A push does not overtake what an operator does by hand.
+require_unpaused() {
+    step paused
+    [ ! -e "$root/paused" ] || fail "$(paused). Deliver again when that is done. If it was forgotten," \
+        "in a shell on the host: rm $root/paused"
+}
+
 require_deployed() {
     step "$ACTION"
     [ -n "$current" ] || fail "nothing is deployed on this host yet. Deploy first: aidrug deploy"
@@ -642,6 +685,7 @@ tell_status() {
     fi
     say "revision ${current:-none}, before it $(value_in "$root/.env.previous" IMAGE_TAG)"
     if answers "$ready_address"; then say "the service is ready"; else say "the service is NOT ready"; fi
+    [ ! -e "$root/paused" ] || say "PAUSED: $(paused). Nothing is delivered or repaired until: rm $root/paused"
     df -Ph / "$state"
     [ -z "$current" ] || compose ps --all
 }
@@ -666,13 +710,17 @@ main() {
         ;;
     esac
     case $ACTION in
-    plan | status | certificate) ;;
+    plan | status | certificate | await) ;;
     *) take_lock ;;
+    esac
+    case $ACTION in
+    deploy | mlflow | train) require_unpaused ;;
     esac
     case $ACTION in
     deploy) deploy ;;
     mlflow) mlflow_only ;;
     train) train_only ;;
+    await) await_training ;;
     abandon) abandon ;;
     keep) keep ;;
     rollback) roll_back ;;
@@ -680,7 +728,7 @@ main() {
     certificate) cat "$state/proxy/caddy/pki/authorities/local/root.crt" || fail "there is none yet. Deploy first: aidrug deploy" ;;
     plan) tell_plan ;;
     status) tell_status ;;
-    *) fail "expected deploy, mlflow, train, abandon, plan, status, rollback, restore or certificate" ;;
+    *) fail "expected deploy, mlflow, train, await, abandon, plan, status, rollback, restore or certificate" ;;
     esac
     [ "$ACTION" = keep ] || say "done: $ACTION"
 }

@@ -5,8 +5,9 @@
 # counters: errors, answers with a server error; predict_ms, mean time of an answer with predictions, null when there was
 # none. store_unreachable: 1 while the bundle store cannot be read, or is damaged; not_served: appointed champions that are
 # refused. All four are null when the counters could not be read. automation: whether Dagster's daemon gives signs of life and
-# the automation looked within half an hour, null while a delivery is at work, which stops it. backup_hours: since the last
-# backup, or since the first delivery. No molecule is sent and none is logged.
+# the automation looked within half an hour; null while a delivery is at work, here or on a training host, or an operator
+# (`paused`), who stop it; 0 once `paused` is four hours old, since it was forgotten. backup_hours: since the last backup, or
+# since the first delivery. No molecule is sent and none is logged.
 set -eu
 
 address=${AIDRUG_SERVICE:-http://127.0.0.1:8000}
@@ -57,7 +58,9 @@ store_unreachable=$(gauge aidrug_store_unreachable)
 not_served=$(gauge aidrug_not_served)
 
 automation=null
-if flock -n "$state/delivery.lock" true; then
+if [ -e "$root/paused" ]; then
+    [ -z "$(find "$root/paused" -mmin +240)" ] || automation=0
+elif [ "$(cat "$root/awaits" 2>/dev/null || echo 0)" -lt "$(date +%s)" ] && flock -n "$state/delivery.lock" true; then
     automation=0
     asked='{"query":"{instance{daemonHealth{daemonStatus(daemonType:\"SENSOR\"){healthy}}}}"}'
     case $(curl --silent --fail --max-time 10 --header 'Content-Type: application/json' --data "$asked" "$dagster/graphql") in

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from dagster import DagsterInstance
 from litestar.testing import TestClient
 from moto import mock_aws
 
-from ai_drug_assets.operations import backup, maintenance, upgrade_backup
+from ai_drug_assets.operations import backup, maintenance, schema_migration, schema_upgrade, upgrade_backup
 from ai_drug_assets.operations.backup import back_up, restore
 from ai_drug_assets.planning.plan import make_plan
 from ai_drug_assets.settings import Settings
@@ -179,6 +181,74 @@ def test_only_what_is_new_is_sent_and_the_oldest_go(made: Project, tmp_path: Pat
     assert messages[-1] == "1 older snapshots deleted"
     assert len(backups(place)) == 2
     assert len(contents - set((place / "contents").rglob("*"))) == 1
+
+
+def test_the_way_back_from_an_upgrade_outlives_the_newest(made: Project, tmp_path: Path) -> None:
+    """However many nights pass: `migrate --undo` needs the snapshot that the record of the upgrade names."""
+    place, messages = str(tmp_path / "backups"), list[str]()
+    database = made.settings.home / "mlflow" / "mlflow.db"
+    way_back = back_up(made.settings, place, silent)
+    record = schema_upgrade.Upgrade(git_sha="a" * 40, place=place, snapshot=way_back)
+    (made.settings.home / schema_upgrade.RECORD).write_text(record.model_dump_json())
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE of_the_newer_schema (number INTEGER)")
+    for _ in range(3):
+        back_up(made.settings, place, messages.append, keep=1)
+
+    schema_migration.undo(made.settings, silent)
+
+    with (
+        closing(sqlite3.connect(database)) as connection,
+        pytest.raises(sqlite3.OperationalError, match="no such table"),
+    ):
+        connection.execute("SELECT number FROM of_the_newer_schema")
+    assert messages.count("1 older snapshots deleted") == 2
+    back_up(made.settings, place, silent, keep=1)
+    assert len(backups(Path(place))) == 1
+
+
+def test_the_backups_of_another_installation_are_left_alone(made: Project, tmp_path: Path) -> None:
+    """A laptop does not put its state before production's, nor does a new disk on which nothing was restored yet."""
+    place, key = str(tmp_path / "backups"), made.settings.folder("service") / "live.key"
+    key.write_bytes(b"p" * 32)
+    back_up(made.settings, place, silent, keep=1)
+    theirs = backups(Path(place))
+    for content in (b"l" * 32, None):
+        key.unlink(missing_ok=True)
+        if content:
+            key.write_bytes(content)
+        with pytest.raises(StoreError, match="was written by another installation, or by this one before it lost"):
+            back_up(made.settings, place, silent, keep=1)
+        assert backups(Path(place)) == theirs
+
+    back_up(made.settings, str(tmp_path / "own"), silent)
+    damaged = shutil.copytree(place, tmp_path / "damaged")
+    backups(damaged)[0].write_bytes(b"{}")
+    with pytest.raises(StoreError, match="Restore another one"):  # whose content must not be deleted as nobody's
+        back_up(made.settings, str(damaged), silent)
+    assert len(backups(damaged)) == 2
+    key.write_bytes(b"l" * 32)
+    back_up(made.settings, place, silent, keep=1, take_over=True)
+    back_up(made.settings, place, silent, keep=1)
+    assert theirs[0] not in backups(Path(place))
+    key.unlink()
+    restore(made.settings, place, silent, replace=True)
+    back_up(made.settings, place, silent)
+
+
+def test_what_a_restore_moved_aside_goes_after_a_month(tmp_path: Path) -> None:
+    """Its files keep their own age, so the name of the folder counts."""
+    old, new = (
+        tmp_path / "replaced" / f"{datetime.now(UTC) - timedelta(days=days):%Y%m%dT%H%M%SZ}" for days in (31, 29)
+    )
+    for folder in (old, new):
+        (folder / "mlflow").mkdir(parents=True)
+        (folder / "mlflow" / "mlflow.db").touch()
+    os.utime(new, (0, 0))
+
+    assert maintenance.prune_replaced(tmp_path) == 1
+    assert [path.name for path in (tmp_path / "replaced").iterdir()] == [new.name]
+    assert maintenance.prune_replaced(tmp_path / "nothing was ever restored") == 0
 
 
 def test_a_restore_never_overwrites(made: Project, tmp_path: Path) -> None:

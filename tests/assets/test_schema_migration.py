@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 
 from ai_drug_assets.execution.instance import open_instance
-from ai_drug_assets.operations import schema_migration
+from ai_drug_assets.operations import schema_migration, schema_upgrade
 from ai_drug_assets.settings import Settings
 from model_zoo.errors import StoreError
 
@@ -103,7 +103,7 @@ def test_a_failed_upgrade_leaves_everything_as_it_was(
         schema_migration.migrate(made, messages.append)
 
     assert revision(database) == before
-    assert not (made.home / schema_migration.RECORD).exists()
+    assert not (made.home / schema_upgrade.RECORD).exists()
 
 
 def test_a_newer_schema_is_refused_with_the_way_back(
@@ -130,15 +130,30 @@ def test_another_revision_that_changed_nothing_forgets_the_way_back(
     monkeypatch.setattr(schema_migration, "_upgrade", lambda *_: stamp(database, schema_migration._head("mlflow")))
     assert schema_migration.migrate(made, messages.append)
     schema_migration.forget(made)
-    assert (made.home / schema_migration.RECORD).exists()
+    assert (made.home / schema_upgrade.RECORD).exists()
 
     monkeypatch.setenv("AIDRUG_GIT_SHA", "b" * 40)
     schema_migration.forget(made)
     messages.clear()
     schema_migration.undo(made, messages.append)
 
-    assert messages == ["no upgrade to take back"]
+    assert messages == ["no upgrade to undo"]
     assert revision(database) == schema_migration._head("mlflow")
+
+
+def test_an_empty_place_of_backups_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
+) -> None:
+    """A host that only trains gets `AIDRUG_BACKUP=`, and backs up before an upgrade on its own disk."""
+    _, database = small(tmp_path, monkeypatch)
+    made = Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home"), "AIDRUG_BACKUP": ""})
+    stamp(database, str(schema_migration._ancestry("mlflow")[schema_migration._head("mlflow")]))
+    monkeypatch.setattr(schema_migration, "_upgrade", lambda *_: stamp(database, schema_migration._head("mlflow")))
+
+    assert schema_migration.migrate(made, messages.append)
+
+    assert len(list((made.home / "backups" / "snapshots").iterdir())) == 1
+    assert not (tmp_path / "backups").exists()
 
 
 @pytest.fixture

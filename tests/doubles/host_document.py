@@ -33,7 +33,7 @@ SETTINGS = {
     "MLFLOW_HOSTS": "",
 }
 
-ACTIONS = ["deploy", "mlflow", "train", "abandon", "plan", "status", "rollback", "restore", "certificate"]
+ACTIONS = ["deploy", "mlflow", "train", "await", "abandon", "plan", "status", "rollback", "restore", "certificate"]
 CALL = "export ACTION='{{ Action }}' IMAGE_TAG='{{ ImageTag }}' TIMEOUT_SECONDS='{{ executionTimeout }}'"
 
 

@@ -240,13 +240,13 @@ def test_two_deliveries_at_once_train_once(host: Host) -> None:
 
     assert [process.returncode for process in deliveries] == [0, 0], "\n".join(printed)
     trained = [text for text in printed if "1 of them trained models" in text]
-    waited = [text for text in printed if "another delivery is at work on this host" in text]
+    waited = [text for text in printed if "another delivery is running" in text]
     assert len(trained) == len(waited) == 1, "\n".join(printed)
     assert trained != waited
     assert f"{EDITED} is deployed and healthy: nothing to do" in waited[0]
 
 
-@pytest.mark.game_day(fault="a delivery is cancelled or killed, at any step from the look at the disk to the swap")
+@pytest.mark.game_day(fault="a delivery is cancelled or killed, at any step from the check of the disk to the swap")
 def test_a_delivery_that_is_killed_is_put_right_within_a_minute(host: Host) -> None:
     """As SSM does: SIGKILL for the group. The service answers on, the automation comes back, nothing is left."""
     host.require(EDITED)

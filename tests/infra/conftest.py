@@ -16,7 +16,7 @@ from ai_drug_assets.aws.hosts import Pace, Target
 from tests.doubles.aws_server import REGION, StandIn, aws_stand_in
 from tests.doubles.host_document import host_document
 
-FAST = Pace(poll=0.12, change=5.0)  # each look takes 20 ms of a core
+FAST = Pace(poll=0.12, change=5.0, renew=0.5)  # each look takes 20 ms of a core
 DOCUMENT = "aidrug-host"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -199,9 +200,7 @@ def applied(deployment: Deployment, changes: dict[str, str]) -> Iterator[None]:
         ssm.update_document_default_version(Name=name, DocumentVersion="1")
 
 
-@pytest.mark.game_day(
-    fault="two pushes at once", message="another delivery is at work on this host; waiting for its end"
-)
+@pytest.mark.game_day(fault="two pushes at once", message="another delivery is running; waiting for it to finish")
 def test_two_deliveries_at_once_train_once(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
@@ -216,7 +215,7 @@ def test_two_deliveries_at_once_train_once(
         one.join()
 
     assert deployment.read("trainings") == "x"
-    assert any("waiting for its end" in line for line in lines)
+    assert any("waiting for it to finish" in line for line in lines)
     assert any("nothing to do" in line for line in lines)
 
 
@@ -296,6 +295,41 @@ def test_a_training_that_takes_too_long_is_ended(deployment: Deployment, bring: 
     assert deployment.read("automation") == FIRST
 
 
+@pytest.mark.game_day(fault="a training that does not end")
+def test_a_training_gets_what_the_delivery_has_left(deployment: Deployment, lines: list[str]) -> None:
+    """SSM's limit begins with the script: after a slow remote, too, a training ends before SSM ends everything."""
+    deployment.tell("data_pull", "sleep 2")
+    deployment.tell("training", "exit 124")  # as `timeout` ends
+
+    with pytest.raises(HostError, match="since the whole command may take 1000 s") as refusal:
+        deploy(deployment.target, FIRST, lines.append, timeout_seconds=1000, pace=FAST)
+
+    limit = re.search(r"took longer than (\d+) s", str(refusal.value))
+    assert limit is not None
+    assert 500 < int(limit[1]) <= 1000 - 300 - 2
+
+
+@pytest.mark.game_day(fault="a training that is killed", message="training was killed after")
+def test_a_training_that_is_killed_did_not_take_too_long(deployment: Deployment, bring: Callable[[str], None]) -> None:
+    """Docker's code for a process that was killed, mostly for its memory, is the one of a limit that passed."""
+    bring(FIRST)
+    deployment.tell("training", "exit 137")
+
+    with pytest.raises(HostError, match=r"training was killed after \d s: it needed more .* TRAIN_MEMORY, 5g, or"):
+        bring(SECOND)
+
+    deployment.require_well(FIRST)
+
+
+def test_a_delivery_that_waits_too_long_says_for_what(deployment: Deployment, lines: list[str]) -> None:
+    """It gives up before SSM ends it, which nobody could distinguish from a training that takes too long."""
+    Host(deployment.target, deployment.target.instance_id, lines.append, FAST).start()
+    with (deployment.aws.agent.host(deployment.target.instance_id) / "state" / "delivery.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(HostError, match=r"deploy at lock: the other delivery did not finish within \d s"):
+            deploy(deployment.target, FIRST, lines.append, timeout_seconds=8, pace=FAST)
+
+
 @pytest.mark.game_day(fault="SSM ends the command", message="took longer than it may")
 def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, lines: list[str]) -> None:
     """SSM's own limit kills the script; the driver says so, and what it left is removed by the next delivery."""
@@ -323,7 +357,7 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, lines: lis
 )
 @pytest.mark.game_day(
     fault="the system disk is full",
-    message="the system disk is full. Raise root_volume_gib in terraform.tfvars and apply.",
+    message="the system disk is full. Raise root_volume_gib in terraform.tfvars, apply, and restart the host.",
 )
 @pytest.mark.game_day(fault="an image for another processor", message="and this host's processor is")
 @pytest.mark.game_day(
@@ -350,14 +384,18 @@ def test_a_command_that_ssm_ends_is_a_failure(deployment: Deployment, lines: lis
                 ),
                 ("pull_errors", "manifest unknown", "is not in the registry. Did the build of this revision succeed"),
                 ("pull_errors", "no matching manifest for linux/arm64", "was not built for this host's processor"),
-                ("pull_errors", "no space left on device", "the system disk is full. Raise root_volume_gib"),
+                (
+                    "pull_errors",
+                    "no space left on device",
+                    "Raise root_volume_gib in terraform.tfvars, apply, and restart",
+                ),
                 (
                     "pull_errors",
                     "timeout\ntimeout\ntimeout",
                     "could not be pulled, three times: timeout. Does the host reach",
                 ),
                 ("architecture", "riscv64", "was built for riscv64, and this host's processor is"),
-                ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* Raise root_volume_gib"),
+                ("free_gib", "0", "is nearly full: 0 GiB free, 1 needed .* apply, and restart the host"),
                 ("free_data_gib", "0", "the data disk .* is nearly full: 0 GiB free, 1 needed. Raise data_volume_gib"),
                 ("no_role", "", "this host has no valid credentials of its own. Is its instance profile attached"),
                 ("ssm_error", "InvalidSignatureException", "the clock of this host is wrong, it says"),
@@ -443,6 +481,7 @@ def test_a_training_host_trains_first_and_is_stopped(deployment: Deployment, lin
     assert deployment.read("running") == FIRST
     trained = (deployment.double(trainer) / "calls").read_text()
     assert "-e MLFLOW_TRACKING_URI=http://10.20.0.10:5000 -e AIDRUG_TRAIN_ONLY=1 -e AIDRUG_LEDGER= " in trained
+    assert " -e AIDRUG_BACKUP= " in trained  # its role may not write to production's backups
     assert "--remove-orphans" not in trained
 
 
@@ -487,7 +526,7 @@ def cut_off(deployment: Deployment, where: str, sha: str = SECOND) -> None:
 
 
 @pytest.mark.game_day(
-    fault="a delivery is cancelled or killed, at any step from the look at the disk to the swap",
+    fault="a delivery is cancelled or killed, at any step from the check of the disk to the swap",
     message="it was cut off: cancelled, killed or rebooted. What served before is brought up again;",
 )
 @pytest.mark.parametrize(
@@ -532,7 +571,7 @@ def test_a_delivery_that_is_cut_off_is_put_right_within_a_minute(
     lines.clear()
     bring(SECOND)
     deployment.require_well(SECOND)
-    assert not any("waiting for its end" in line for line in lines)
+    assert not any("waiting for it to finish" in line for line in lines)
 
 
 @pytest.mark.game_day(fault="the host is rebooted", message="brought up:")
@@ -723,7 +762,10 @@ def test_databases_that_were_upgraded_for_nothing_go_back(
 def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     deployment: Deployment, bring: Callable[[str], None], lines: list[str]
 ) -> None:
-    """MLflow of the new revision stays up for the training elsewhere; when that fails, what is deployed continues."""
+    """MLflow of the new revision stays up for the training elsewhere, as long as the driver says that it continues.
+
+    When the training fails, what is deployed continues.
+    """
     bring(FIRST)
     aws, target = deployment.aws, deployment.target
     trainer = make_instance(aws, role="train", shutdown="never")
@@ -735,14 +777,21 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     seen = deployment.double() / "automation"
     now, over = (deployment.double() / name for name in ("now", "over"))
     deployment.tell("training", f"touch {now}; while [ ! -e {over} ]; do sleep 0.05; done; exit 1", trainer)
-    looked: list[bool] = []
+    looked, renewed = list[bool](), list[int]()
+    awaits = aws.agent.host(target.instance_id) / "opt" / "awaits"
 
     def look() -> None:
         while not now.exists():
             time.sleep(0.05)
-        minute(target.instance_id)
-        looked.append(seen.exists())
-        over.touch()
+        try:
+            first, deadline = int(awaits.read_text()), time.monotonic() + 30
+            while int(awaits.read_text()) == first and time.monotonic() < deadline:
+                time.sleep(0.05)
+            renewed.append(int(awaits.read_text()) - first)
+            minute(target.instance_id)
+            looked.append(seen.exists())
+        finally:
+            over.touch()
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -751,5 +800,60 @@ def test_the_serving_host_waits_for_the_training_host_and_no_longer(
     watcher.join()
 
     assert looked == [False]
+    assert renewed[0] > 0
     assert deployment.read("undone") == "before"
     deployment.require_well(FIRST)
+
+
+@pytest.mark.game_day(
+    fault="a workflow that is lost while another host trains", message="the databases go back to the backup before"
+)
+def test_a_serving_host_whose_driver_is_lost_does_not_wait_for_hours(
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
+) -> None:
+    """Nobody reminds it, and nobody abandons: its automation is back half an hour after the last reminder."""
+    bring(FIRST)
+    deployment.tell("migrate", UPGRADES)
+    deployment.tell("undo", UNDONE)
+    deployment.aws.agent.extra["AIDRUG_AWAIT_SECONDS"] = "60"
+    host = Host(deployment.target, deployment.target.instance_id, lines.append, FAST)
+    host.run("mlflow", sha=SECOND)
+    deployment.aws.agent.minute(host.instance_id)
+    assert deployment.read("automation") == ""
+    awaits = deployment.aws.agent.host(host.instance_id) / "opt" / "awaits"
+    awaits.write_text(f"{int(awaits.read_text()) - 62}\n")
+
+    deployment.aws.agent.minute(host.instance_id)
+
+    assert deployment.read("undone") == "before"
+    deployment.require_well(FIRST)
+    host.run("await")
+    assert not awaits.exists()
+
+
+@pytest.mark.game_day(
+    fault="a push while an operator works on the host by hand",
+    message="... is there since ..., so somebody works here by hand",
+)
+def test_a_push_does_not_overtake_an_operator(
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
+) -> None:
+    """While `paused` is there, nothing is pulled, trained or started; the status says so; without it all continues."""
+    bring(FIRST)
+    paused = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / "paused"
+    paused.touch()
+    before = len(deployment.calls())
+    host = Host(deployment.target, deployment.target.instance_id, lines.append, FAST)
+
+    for action in ("deploy", "mlflow"):
+        ended = host.run(action, sha=SECOND)
+        assert f"FAILED {action} at paused: " in ended.output
+        assert "works here by hand. Deliver again when that is done." in ended.output
+    host.run("abandon")
+    host.run("status")
+
+    assert not [call for call in deployment.calls()[before:] if call.startswith(("pull", "login")) or " up " in call]
+    assert any("PAUSED" in line and "Nothing is delivered or repaired until: rm " in line for line in lines)
+    paused.unlink()
+    bring(SECOND)
+    deployment.require_well(SECOND)

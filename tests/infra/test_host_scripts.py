@@ -192,7 +192,16 @@ def test_the_probe_is_silent_where_nothing_is_deployed_and_of_an_automation_that
     with (tmp_path / "delivery.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(probe, env=environment, check=True)
-    assert json.loads(log.read_text())["automation"] is None
+    awaits, paused = tmp_path / "awaits", tmp_path / "paused"
+    for until in (time.time() + 60, time.time() - 60):  # a training elsewhere; one that nobody speaks of any more
+        awaits.write_text(f"{until:.0f}\n")
+        subprocess.run(probe, env=environment, check=True)
+    for hours in (3, 5):  # an operator at work; one who forgot it
+        paused.touch()
+        os.utime(paused, (time.time() - hours * 3600,) * 2)
+        subprocess.run(probe, env=environment, check=True)
+    told = [json.loads(line)["automation"] for line in log.read_text().splitlines()]
+    assert told == [None, None, 0, None, 0]
 
 
 def served(errors: int, answers: int, seconds: float, silent_s: float | None, refused: int = 0) -> str:

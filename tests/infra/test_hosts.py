@@ -55,6 +55,14 @@ def test_the_commands_of_a_day(deployment: Deployment, monkeypatch: pytest.Monke
     assert f"to {SHA}, which serves" in printed(run("host", "rollback"))
 
 
+def test_a_command_that_fails_is_named(deployment: Deployment) -> None:
+    """What was asked of which host, and why it failed: here, because nothing is deployed."""
+    host = deployment.target.instance_id
+    run("host", "start")
+    for command, named in (("rollback", "the rollback"), ("certificate", "reading the certificate")):
+        assert f"{named} failed on {host}: {command} at " in printed(run("host", command))
+
+
 def test_a_stopped_host_is_started_and_not_stopped_by_accident(deployment: Deployment) -> None:
     """A stopped instance is started and waited for; one that serves is stopped only when that is said."""
     instance_id = make_instance(deployment.aws, role="serve", shutdown="never")

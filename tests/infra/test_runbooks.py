@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ai_drug_assets.settings import ROOT
 from model_zoo.bundles.store import parse_pointer
@@ -96,6 +98,7 @@ class Operator:
         for example, name in {
             "/var/lib/aidrug": str(self.host / "var"),
             "/opt/aidrug": str(self.host),
+            "/dev/shm": str(self.host / "shm"),  # noqa: S108  a place of the example
             **self.names,
         }.items():
             line = line.replace(example, name)
@@ -122,8 +125,10 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Yield an operator of a host on which a first revision was trained."""
     folder = tmp_path_factory.mktemp("operator")
     host = folder / "host"
-    for place in ("bin", "var/home", "var/mlflow"):
+    for place in ("bin", "shm", "var/home", "var/mlflow"):
         (host / place).mkdir(parents=True)
+    (host / ".env").write_text(f"IMAGE_REPO=ghcr.io/team/project\nIMAGE_TAG={'0' * 40}\nAWS_REGION={REGION}\n")
+    (host / "compose.yaml").write_text("of the revision before\n")
     docker = host / "bin" / "docker"
     docker.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/doubles/operator_docker.py "$@"\n')
     docker.chmod(docker.stat().st_mode | stat.S_IXUSR)
@@ -131,6 +136,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     with aws_stand_in(tmp_path_factory.mktemp("hosts")) as aws:
         for bucket in ("my-backups", "my-bundles"):
             aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        shutil.copy(ROOT / "tests" / "doubles" / "laptop" / "aws", host / "bin")
+        aws.client("ssm").put_parameter(Name="/ghcr/ro-token", Value="t0ken", Type="SecureString", Overwrite=True)
         made = Operator(aws, host, installation, {"solubility_logs": "logp"})
         made.type("aidrug run")
         yield made
@@ -144,6 +151,7 @@ INLINE = {
     "make critical-path": "test_critical_path.py looks at what it prints",
     "python -m tests.game_day": "test_game_day.py compares the page with what it writes",
     "terraform ": "typed by test_first_deployment.py, or a name of such a line",
+    "docker compose run --rm backup": "a name; the lines of backup-restore.md are typed by a test below",
     "docker compose run --rm train": "the same as `aidrug`, whose commands are checked and typed",
     "sudo -i": "a stand-in has no other user",
     "cd /opt/aidrug": "where the operator of the tests is",
@@ -204,6 +212,19 @@ def test_whoever_types_docker_on_the_host_was_told_to_be_root() -> None:
         assert first is None or "sudo -i" in text[: first.start()], page
 
 
+def test_what_brings_mlflows_database_back_does_not_wait_for_mlflow() -> None:
+    """Compose starts what a service depends on first: `train restore` would need the database that is damaged."""
+    services = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert "mlflow" in services["train"]["depends_on"]
+    assert set(services["backup"]["depends_on"]) == {"prepare"}
+    for page, text in _pages().items():
+        found = re.search(r"run --rm train (backup|restore|migrate)\b", text)
+        assert found is None, f"{page}: {found}"
+    assert (
+        "for `aidrug backup`, `restore` and\n`migrate`, type `docker compose run --rm backup`" in _pages()["README.md"]
+    )
+
+
 @opt_in
 def test_upgrade_and_rollback(operator: Operator) -> None:
     """A revision with another model: said by the plan, trained once, serving; and back to the champion before."""
@@ -211,12 +232,19 @@ def test_upgrade_and_rollback(operator: Operator) -> None:
     operator.installation.set_trees(7)
     outputs: dict[str, str] = {}
     for line in lines("upgrade-rollback.md"):
+        if "docker compose pull" in line:
+            assert "t0ken" in (operator.host / "shm" / "docker" / "config.json").read_text()
         planned = line.endswith(" plan") and "docker compose run --rm train" not in outputs
         outputs[line] = operator.type(line, codes=(2,) if planned else (0,))
 
     assert "trained_model/logp/rf" in outputs["docker compose run --rm train plan"]
     assert "0 stale" in outputs["aidrug plan --ledger s3://my-bundles/ledger"]
     assert operator.served() == before
+    host = operator.host
+    assert subprocess.run(["grep", "-rl", "t0ken", host], capture_output=True, check=False).stdout == b""
+    assert (host / "compose.yaml").read_bytes() == (ROOT / "infra" / "compose.yaml").read_bytes()
+    assert (host / "compose.yaml.previous").read_text() == "of the revision before\n"
+    assert "IMAGE_TAG=0123456789abcdef" in (host / ".env").read_text()
     assert "docker compose up --detach --wait" in (operator.host / "notes").read_text(encoding="utf-8")
 
 
@@ -233,7 +261,10 @@ def test_keys(operator: Operator) -> None:
 
 @opt_in
 def test_backup_and_restore(operator: Operator) -> None:
-    """The state is lost and brought back: nothing stale, the same bundles serve; an older snapshot, and one damage."""
+    """The state is lost and brought back: nothing stale, the same bundles serve; an older snapshot.
+
+    A damaged ledger and a damaged database of MLflow, on which MLflow would not start, are repaired.
+    """
     before = operator.served()
     for line in lines("backup-restore.md"):
         if "--snapshot" in line:
@@ -244,6 +275,8 @@ def test_backup_and_restore(operator: Operator) -> None:
         if "--replace" in line:
             ledger = next((operator.home / "ledger").rglob("*.json"))
             ledger.write_text("damaged")
+            database = operator.host / "var" / "mlflow" / "mlflow.db"
+            database.write_bytes(b"SQLite format 3\0 and nothing sound")
         printed = operator.type(line)
         if line.endswith("train plan"):
             assert "0 stale" in printed

@@ -19,7 +19,7 @@ resource "aws_ssm_document" "deploy" {
       Action = {
         type          = "String"
         description   = "What to do."
-        allowedValues = ["deploy", "mlflow", "train", "abandon", "plan", "status", "rollback", "restore", "certificate"]
+        allowedValues = ["deploy", "mlflow", "train", "await", "abandon", "plan", "status", "rollback", "restore", "certificate"]
       }
       ImageTag = {
         type           = "String"

@@ -89,12 +89,12 @@ locals {
     disk-system = {
       namespace = "CWAgent", metric = "disk_used_percent", dimensions = merge(local.host, { path = "/" })
       statistic = "Maximum", periods = 2, above = 85
-      text      = "The system disk is nearly full: raise root_volume_gib."
+      text      = "The system disk is nearly full: raise root_volume_gib; the host grows the file system at its next boot."
     }
     disk-data = {
       namespace = "CWAgent", metric = "disk_used_percent", dimensions = merge(local.host, { path = "/var/lib/aidrug" })
       statistic = "Maximum", periods = 2, above = 85
-      text      = "The data disk is nearly full: raise data_volume_gib; the host grows the file system at its next boot."
+      text      = "The data disk is nearly full: raise data_volume_gib; the host grows the file system at its next boot. docs/operations/backup-restore.md says what may be deleted."
     }
     service-down = {
       metric = "Up", statistic = "Maximum", period = 60, periods = 5, below = 1, missing = "breaching"
@@ -122,7 +122,7 @@ locals {
     }
     automation-silent = {
       metric = "Automation", statistic = "Maximum", periods = 6, below = 1
-      text   = "Dagster's daemon, or its sensor, has not worked for half an hour: nothing retrains, nothing is backed up. `aidrug host status`, `aidrug host logs --group containers`."
+      text   = "Dagster's daemon, or its sensor, has not worked for half an hour: nothing retrains, nothing is backed up. Or `/opt/aidrug/paused` has been there for hours. `aidrug host status`, `aidrug host logs --group containers`."
     }
     backup-missing = {
       metric = "BackupHours", statistic = "Maximum", period = 3600, above = 30

@@ -9,7 +9,7 @@ locals {
     data      = { superseded_days = 90, any_days = null } # DVC's remote
     bundles   = { superseded_days = 90, any_days = null } # what the service loads
     logs      = { superseded_days = 7, any_days = 90 }    # Dagster's compute logs
-    backups   = { superseded_days = 30, any_days = 180 }  # copies of the SQLite stores
+    backups   = { superseded_days = 30, any_days = null } # the state; each backup deletes what is too old
   }
 }
 
