@@ -190,9 +190,9 @@ variable "alert_email" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Alerts at 50, 80 and 100 % of this many US dollars a month, and when the forecast passes it."
+  description = "Alerts at 50, 80 and 100 % of this many US dollars a month, and when the forecast passes it. AWS counts everything in the account, with tax. Half of the default is more than an idle month of the example."
   type        = number
-  default     = 100
+  default     = 250
 
   validation {
     condition     = var.monthly_budget_usd >= 1

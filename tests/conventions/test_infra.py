@@ -93,6 +93,19 @@ def test_settings_of_the_service_have_the_same_defaults_everywhere(root: Path) -
         assert f"\n{name}={default}{unit}\n" in text[EXAMPLE]
 
 
+def test_half_of_the_budget_is_more_than_an_idle_month(root: Path) -> None:
+    """The first alert means that there is more. AWS adds up to a quarter of tax to the estimate of the page."""
+    page = (root / "docs/operations/first-deployment.md").read_text(encoding="utf-8")
+    month = float(re.findall(r"together +(\d+\.\d+)$", page, re.MULTILINE)[0])
+    block = (
+        (root / VARIABLES).read_text(encoding="utf-8").split('variable "monthly_budget_usd" {', 1)[1].split("\n}", 1)[0]
+    )
+    (default,) = re.findall(r"default += (\d+)", block)
+
+    assert int(default) / 2 > month * 1.25
+    assert f"\nmonthly_budget_usd = {default}\n" in (root / "infra/terraform/terraform.tfvars.example").read_text()
+
+
 def workflows(root: Path) -> list[Path]:
     """List the workflows."""
     return sorted((root / ".github" / "workflows").glob("*.yml"))
