@@ -151,6 +151,7 @@ module "delivery" {
     DOMAIN_NAME              = var.domain_name
     ADDRESS                  = module.host.public_ip
     CERTIFICATES             = local.certificates
+    CADDY_IMAGE              = var.proxy_image
     AIDRUG_TIMEOUT_MINUTES   = tostring(var.training_timeout_minutes)
     SERVICE_WORKERS          = tostring(var.service_workers)
     SERVICE_MEMORY           = "${var.service_memory_mib}m"

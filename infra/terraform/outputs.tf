@@ -7,11 +7,13 @@ locals {
     AIDRUG_DOCUMENT             = module.delivery.document_name
     AIDRUG_TIMEOUT_MINUTES      = var.training_timeout_minutes
   }
-  # What the workflows need beside it: the roles that they assume, and production's ledger, which one of them reads.
+  # What the workflows need beside it: the roles that they assume, production's ledger, which one of them reads, and the
+  # proxy's image, which one of them scans.
   workflow_settings = merge(local.settings, {
     AWS_ROLE_ARN        = module.delivery.role_arn
     AWS_READER_ROLE_ARN = module.delivery.reader_role_arn
     AIDRUG_LEDGER       = "s3://${module.storage.buckets["bundles"]}/ledger"
+    CADDY_IMAGE         = var.proxy_image
   })
 }
 

@@ -168,6 +168,17 @@ variable "domain_name" {
   }
 }
 
+variable "proxy_image" {
+  description = "Image of the proxy, the only container that the internet reaches. Pin it by digest: docs/operations/README.md names the command that prints it."
+  type        = string
+  default     = "caddy:2.11-alpine"
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._/-]*(:[0-9]+/[a-z0-9._/-]+)?(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?$", var.proxy_image))
+    error_message = "proxy_image: expected an image such as \"caddy:2.11-alpine\" or \"caddy:2.11-alpine@sha256:...\", got \"${var.proxy_image}\"."
+  }
+}
+
 variable "hosted_zone_id" {
   description = "Route 53 zone in which to make domain_name; empty when the name is kept elsewhere."
   type        = string

@@ -93,6 +93,18 @@ def test_settings_of_the_service_have_the_same_defaults_everywhere(root: Path) -
         assert f"\n{name}={default}{unit}\n" in text[EXAMPLE]
 
 
+def test_the_proxy_s_image_is_the_same_everywhere(root: Path) -> None:
+    """In Terraform, in Compose, in its example, and where continuous integration scans it."""
+    block = (root / VARIABLES).read_text(encoding="utf-8").split('variable "proxy_image" {', 1)[1].split("\n}", 1)[0]
+    (image,) = re.findall(r'default += "(.+)"', block)
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    scanned = [step["with"]["image"] for step in jobs["proxy"]["steps"]]
+
+    assert f"image: ${{CADDY_IMAGE:-{image}}}" in (root / COMPOSE).read_text(encoding="utf-8")
+    assert f"\nCADDY_IMAGE={image}\n" in (root / EXAMPLE).read_text(encoding="utf-8")
+    assert scanned == [f"${{{{ vars.CADDY_IMAGE || '{image}' }}}}"]
+
+
 def test_half_of_the_budget_is_more_than_an_idle_month(root: Path) -> None:
     """The first alert means that there is more. AWS adds up to a quarter of tax to the estimate of the page."""
     page = (root / "docs/operations/first-deployment.md").read_text(encoding="utf-8")

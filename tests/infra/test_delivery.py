@@ -62,6 +62,8 @@ def test_a_push_ends_with_the_revision_serving(
 
     assert [step for step in _steps(deployment.calls()) if step in STEPS] == STEPS
     assert deployment.read("running") == FIRST
+    settings = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / ".env"
+    assert f"CADDY_IMAGE={SETTINGS['CADDY_IMAGE']}\n" in settings.read_text(encoding="utf-8")  # kept for a rollback
     assert any("made 3 assets" in line for line in lines)
     assert lines[-1].endswith("done: deploy")
 
