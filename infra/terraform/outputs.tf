@@ -45,7 +45,7 @@ output "next_steps" {
     terraform -chdir=infra/terraform output -raw workflow_settings | gh variable set --env-file -
     set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a
     .venv/bin/aidrug host status
-    # 5. Push to main, or deploy images that are in ${var.image_repository}:
+    # 5. Protect main (docs/operations/first-deployment.md), then merge to it, or deploy images that are in ${var.image_repository}:
     .venv/bin/aidrug deploy
     # 6. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
   STEPS

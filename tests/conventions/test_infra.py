@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -103,6 +104,24 @@ def test_the_proxy_s_image_is_the_same_everywhere(root: Path) -> None:
     assert f"image: ${{CADDY_IMAGE:-{image}}}" in (root / COMPOSE).read_text(encoding="utf-8")
     assert f"\nCADDY_IMAGE={image}\n" in (root / EXAMPLE).read_text(encoding="utf-8")
     assert scanned == [f"${{{{ vars.CADDY_IMAGE || '{image}' }}}}"]
+
+
+def test_the_main_branch_waits_for_every_check_of_a_pull_request(root: Path) -> None:
+    """The rule names each job that a pull request starts, as GitHub shows it, and no other; nobody passes it by."""
+    rule = json.loads((root / ".github/branch-protection.json").read_text(encoding="utf-8"))
+    page = (root / "docs/operations/first-deployment.md").read_text(encoding="utf-8")
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    names: list[str] = []
+    for job in jobs.values():
+        if "schedule" not in job.get("if", ""):
+            runs = job.get("strategy", {}).get("matrix", {}).get("run")
+            names += runs if job["name"] == "${{ matrix.run }}" else [job["name"]]
+
+    assert rule["required_status_checks"]["contexts"] == names
+    assert rule["enforce_admins"]
+    assert not rule["allow_force_pushes"]
+    assert not rule["allow_deletions"]
+    assert '/branches/main/protection" --input .github/branch-protection.json' in page
 
 
 def test_half_of_the_budget_is_more_than_an_idle_month(root: Path) -> None:

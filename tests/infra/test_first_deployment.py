@@ -35,7 +35,7 @@ def test_the_page_names_files_and_commands_that_exist() -> None:
     from ai_drug_assets.cli import aidrug
 
     text = PAGE.read_text(encoding="utf-8")
-    paths = set(re.findall(r"`(infra/[\w./]+)`", text))
+    paths = {*re.findall(r"`(infra/[\w./]+)`", text), *re.findall(r"--input (\S+)", text)}
     assert paths
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     code = "\n".join([*blocks("sh"), *re.findall(r"`[^`]+`", text)])
