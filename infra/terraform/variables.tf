@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "region" {
-  description = "AWS region. The data volume and everything else live there; moving later means a restore from backup."
+  description = "AWS region. Everything is there, backups and snapshots included; no runbook moves a deployment to another one."
   type        = string
 
   validation {
@@ -20,7 +20,7 @@ variable "region" {
 }
 
 variable "zone_letter" {
-  description = "Availability zone within the region. The data disk stays in its zone: choose before the first apply."
+  description = "Availability zone within the region. The data disk cannot leave its zone: docs/operations/disaster-recovery.md describes how to change it."
   type        = string
   default     = "a"
 
