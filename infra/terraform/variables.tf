@@ -31,7 +31,7 @@ variable "zone_letter" {
 }
 
 variable "github_repository" {
-  description = "The repository whose workflow may deploy, as owner/name or with its numbers, owner@1/name@2: repositories made, renamed or moved since July 2026 sign with them."
+  description = "The repository whose workflow may deploy, as owner/name or with its IDs, owner@1/name@2: repositories made, renamed or moved since July 2026 sign with them."
   type        = string
 
   validation {
@@ -107,7 +107,7 @@ variable "data_snapshot_id" {
 
   validation {
     condition     = can(regex("^(snap-[0-9a-f]+)?$", var.data_snapshot_id))
-    error_message = "data_snapshot_id: expected a number such as \"snap-0123456789abcdef0\", got \"${var.data_snapshot_id}\"."
+    error_message = "data_snapshot_id: expected an ID such as \"snap-0123456789abcdef0\", got \"${var.data_snapshot_id}\"."
   }
 }
 
