@@ -63,7 +63,7 @@ stand-ins: $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt $$(sed -n 's/^stand-ins = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
 
 test-infra: $(STAMP) stand-ins ## Test infra/terraform and the operations guide on a stand-in for AWS (minutes; needs terraform)
-	AIDRUG_TEST_INFRA=1 $(BIN)/python -m pytest tests/infra
+	AIDRUG_TEST_INFRA=1 $(BIN)/python -m pytest tests/infra tests/integration/test_ecs.py
 
 lint: $(STAMP) ## Check style, layer rules and formatting
 	$(BIN)/ruff check .

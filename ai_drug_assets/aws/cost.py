@@ -102,7 +102,7 @@ def estimate(plan: dict[str, Json], *, training_hours: float = 1.0, prices: Path
         *_watching(resources, everywhere, assumed),
         Line("snapshots (assumed)", assumed["snapshot_gib"], "GiB-month", here["snapshot_gib_month"]),
         Line("S3 (assumed)", assumed["s3_gib"], "GiB-month", here["s3_gib_month"]),
-        Line("S3, the service's looks", _looks(hours), "1000 reads", here["s3_thousand_reads"]),
+        Line("S3, polling by the service", _looks(hours), "1000 reads", here["s3_thousand_reads"]),
         Line("logs taken in (assumed)", assumed["logs_gib"], "GiB", here["logs_gib"]),
     ]
     if not training:

@@ -382,7 +382,7 @@ write_settings() {
     install -m 0600 /dev/null "$1"
     {
         for name in IMAGE_REPO AWS_REGION ARTIFACTS_BUCKET DATA_BUCKET BUNDLES_BUCKET LOGS_BUCKET BACKUPS_BUCKET \
-            DOMAIN_NAME ADDRESS CERTIFICATES UI_BIND MLFLOW_HOSTS AIDRUG_TIMEOUT_MINUTES SERVICE_WORKERS SERVICE_MEMORY \
+            DOMAIN_NAME ADDRESS CERTIFICATES CADDY_IMAGE UI_BIND MLFLOW_HOSTS AIDRUG_TIMEOUT_MINUTES SERVICE_WORKERS SERVICE_MEMORY \
             RATE_PER_MINUTE; do
             eval "printf '%s=%s\n' $name \"\${$name:-}\""
         done
@@ -404,6 +404,10 @@ unpack() {
     for script in boot probe; do
         docker cp "$holder:/app/infra/host/$script.sh" "$work/$script.sh" >/dev/null && mv "$work/$script.sh" "$root/$script.sh"
     done
+    # This script comes out of the SSM document, which Terraform makes; an older revision is delivered with a newer one.
+    docker cp "$holder:/app/infra/host/host.sh" "$work/host.sh" >/dev/null
+    [ "$(tail -n "$(wc -l <"$work/host.sh")" "$root/host.sh")" = "$(cat "$work/host.sh")" ] ||
+        say "the host script that runs here is not that of $tag. If $tag is the newer one, apply Terraform from its checkout"
     docker rm "$holder" >/dev/null
     mkdir -p "$state/home" "$state/mlflow" "$state/aws/pipeline"
     [ "$ACTION" = train ] || mkdir -p "$state/aws/service"

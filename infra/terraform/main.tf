@@ -131,8 +131,9 @@ module "delivery" {
   training_timeout_minutes = var.training_timeout_minutes
   github_repository        = var.github_repository
   oidc_provider_arn        = var.github_oidc_provider_arn
-  command_log_group        = module.monitoring.log_groups["commands"]
-  bundles_bucket_arn       = module.storage.arns["bundles"]
+  log_groups               = module.monitoring.log_groups
+  bucket_arns              = module.storage.arns
+  secret_arns              = module.parameters.arns
   instance_arns = merge(
     { serve = module.host.instance_arn },
     local.trains_elsewhere ? { train = module.training_host[0].instance_arn } : {},
@@ -151,6 +152,7 @@ module "delivery" {
     DOMAIN_NAME              = var.domain_name
     ADDRESS                  = module.host.public_ip
     CERTIFICATES             = local.certificates
+    CADDY_IMAGE              = var.proxy_image
     AIDRUG_TIMEOUT_MINUTES   = tostring(var.training_timeout_minutes)
     SERVICE_WORKERS          = tostring(var.service_workers)
     SERVICE_MEMORY           = "${var.service_memory_mib}m"

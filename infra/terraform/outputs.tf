@@ -7,11 +7,13 @@ locals {
     AIDRUG_DOCUMENT             = module.delivery.document_name
     AIDRUG_TIMEOUT_MINUTES      = var.training_timeout_minutes
   }
-  # What the workflows need beside it: the roles that they assume, and production's ledger, which one of them reads.
+  # What the workflows need beside it: the roles that they assume, production's ledger, which one of them reads, and the
+  # proxy's image, which one of them scans.
   workflow_settings = merge(local.settings, {
     AWS_ROLE_ARN        = module.delivery.role_arn
     AWS_READER_ROLE_ARN = module.delivery.reader_role_arn
     AIDRUG_LEDGER       = "s3://${module.storage.buckets["bundles"]}/ledger"
+    CADDY_IMAGE         = var.proxy_image
   })
 }
 
@@ -43,7 +45,7 @@ output "next_steps" {
     terraform -chdir=infra/terraform output -raw workflow_settings | gh variable set --env-file -
     set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a
     .venv/bin/aidrug host status
-    # 5. Push to main, or deploy images that are in ${var.image_repository}:
+    # 5. Protect main (docs/operations/first-deployment.md), then merge to it, or deploy images that are in ${var.image_repository}:
     .venv/bin/aidrug deploy
     # 6. Confirm the e-mail that AWS sent to ${var.alert_email}: without it no alarm reaches you.
   STEPS

@@ -10,7 +10,7 @@ variable "name" {
 }
 
 variable "region" {
-  description = "AWS region. The data volume and everything else live there; moving later means a restore from backup."
+  description = "AWS region. Everything is there, backups and snapshots included; no runbook moves a deployment to another one."
   type        = string
 
   validation {
@@ -20,7 +20,7 @@ variable "region" {
 }
 
 variable "zone_letter" {
-  description = "Availability zone within the region. The data disk stays in its zone: choose before the first apply."
+  description = "Availability zone within the region. The data disk cannot leave its zone: docs/operations/disaster-recovery.md describes how to change it."
   type        = string
   default     = "a"
 
@@ -31,7 +31,7 @@ variable "zone_letter" {
 }
 
 variable "github_repository" {
-  description = "The repository whose workflow may deploy, as owner/name or with its numbers, owner@1/name@2: repositories made, renamed or moved since July 2026 sign with them."
+  description = "The repository whose workflow may deploy, as owner/name or with its IDs, owner@1/name@2: repositories made, renamed or moved since July 2026 sign with them."
   type        = string
 
   validation {
@@ -107,7 +107,7 @@ variable "data_snapshot_id" {
 
   validation {
     condition     = can(regex("^(snap-[0-9a-f]+)?$", var.data_snapshot_id))
-    error_message = "data_snapshot_id: expected a number such as \"snap-0123456789abcdef0\", got \"${var.data_snapshot_id}\"."
+    error_message = "data_snapshot_id: expected an ID such as \"snap-0123456789abcdef0\", got \"${var.data_snapshot_id}\"."
   }
 }
 
@@ -168,6 +168,17 @@ variable "domain_name" {
   }
 }
 
+variable "proxy_image" {
+  description = "Image of the proxy, the only container that the internet reaches. Pin it by digest: docs/operations/README.md names the command that prints it."
+  type        = string
+  default     = "caddy:2.11-alpine"
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._/-]*(:[0-9]+/[a-z0-9._/-]+)?(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?$", var.proxy_image))
+    error_message = "proxy_image: expected an image such as \"caddy:2.11-alpine\" or \"caddy:2.11-alpine@sha256:...\", got \"${var.proxy_image}\"."
+  }
+}
+
 variable "hosted_zone_id" {
   description = "Route 53 zone in which to make domain_name; empty when the name is kept elsewhere."
   type        = string
@@ -190,9 +201,9 @@ variable "alert_email" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Alerts at 50, 80 and 100 % of this many US dollars a month, and when the forecast passes it."
+  description = "Alerts at 50, 80 and 100 % of this many US dollars a month, and when the forecast passes it. AWS counts everything in the account, with tax. Half of the default is more than an idle month of the example."
   type        = number
-  default     = 100
+  default     = 250
 
   validation {
     condition     = var.monthly_budget_usd >= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -91,6 +92,49 @@ def test_settings_of_the_service_have_the_same_defaults_everywhere(root: Path) -
 
         assert f"${{{name}:-{default}{unit}}}" in text[COMPOSE]
         assert f"\n{name}={default}{unit}\n" in text[EXAMPLE]
+
+
+def test_the_proxy_s_image_is_the_same_everywhere(root: Path) -> None:
+    """In Terraform, in Compose, in its example, and where continuous integration scans it."""
+    block = (root / VARIABLES).read_text(encoding="utf-8").split('variable "proxy_image" {', 1)[1].split("\n}", 1)[0]
+    (image,) = re.findall(r'default += "(.+)"', block)
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    scanned = [step["with"]["image"] for step in jobs["proxy"]["steps"]]
+
+    assert f"image: ${{CADDY_IMAGE:-{image}}}" in (root / COMPOSE).read_text(encoding="utf-8")
+    assert f"\nCADDY_IMAGE={image}\n" in (root / EXAMPLE).read_text(encoding="utf-8")
+    assert scanned == [f"${{{{ vars.CADDY_IMAGE || '{image}' }}}}"]
+
+
+def test_the_main_branch_waits_for_every_check_of_a_pull_request(root: Path) -> None:
+    """The rule names each job that a pull request starts, as GitHub shows it, and no other; nobody passes it by."""
+    rule = json.loads((root / ".github/branch-protection.json").read_text(encoding="utf-8"))
+    page = (root / "docs/operations/first-deployment.md").read_text(encoding="utf-8")
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    names: list[str] = []
+    for job in jobs.values():
+        if "schedule" not in job.get("if", ""):
+            runs = job.get("strategy", {}).get("matrix", {}).get("run")
+            names += runs if job["name"] == "${{ matrix.run }}" else [job["name"]]
+
+    assert rule["required_status_checks"]["contexts"] == names
+    assert rule["enforce_admins"]
+    assert not rule["allow_force_pushes"]
+    assert not rule["allow_deletions"]
+    assert '/branches/main/protection" --input .github/branch-protection.json' in page
+
+
+def test_half_of_the_budget_is_more_than_an_idle_month(root: Path) -> None:
+    """The first alert means that there is more. AWS adds up to a quarter of tax to the estimate of the page."""
+    page = (root / "docs/operations/first-deployment.md").read_text(encoding="utf-8")
+    month = float(re.findall(r"together +(\d+\.\d+)$", page, re.MULTILINE)[0])
+    block = (
+        (root / VARIABLES).read_text(encoding="utf-8").split('variable "monthly_budget_usd" {', 1)[1].split("\n}", 1)[0]
+    )
+    (default,) = re.findall(r"default += (\d+)", block)
+
+    assert int(default) / 2 > month * 1.25
+    assert f"\nmonthly_budget_usd = {default}\n" in (root / "infra/terraform/terraform.tfvars.example").read_text()
 
 
 def workflows(root: Path) -> list[Path]:

@@ -24,6 +24,7 @@ SETTINGS = {
     "DOMAIN_NAME": "",
     "ADDRESS": "203.0.113.10",
     "CERTIFICATES": "internal",
+    "CADDY_IMAGE": "caddy:2.11-alpine",
     "AIDRUG_TIMEOUT_MINUTES": "240",
     "SERVICE_WORKERS": "1",
     "SERVICE_MEMORY": "1500m",

@@ -147,6 +147,7 @@ class Stack:
             ],
             "buckets": [one["Name"] for one in of("s3").list_buckets()["Buckets"] if one["Name"] != BUCKET],
             "roles": [one["RoleName"] for one in iam.list_roles()["Roles"]],
+            "policies": [one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"]],
             "profiles": [one["InstanceProfileName"] for one in iam.list_instance_profiles()["InstanceProfiles"]],
             "identity providers": [
                 one["Arn"] for one in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]

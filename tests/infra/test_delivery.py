@@ -20,7 +20,7 @@ import pytest
 from ai_drug_assets.aws.deploy import deploy
 from ai_drug_assets.aws.faults import HostError
 from ai_drug_assets.aws.hosts import Host, Target
-from tests.doubles.host_document import SETTINGS, host_document
+from tests.doubles.host_document import HOST_SCRIPT, SETTINGS, host_document
 from tests.infra.conftest import FAST, Deployment, make_instance
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +63,26 @@ def test_a_push_ends_with_the_revision_serving(
 
     assert [step for step in _steps(deployment.calls()) if step in STEPS] == STEPS
     assert deployment.read("running") == FIRST
+    settings = deployment.aws.agent.host(deployment.target.instance_id) / "opt" / ".env"
+    assert f"CADDY_IMAGE={SETTINGS['CADDY_IMAGE']}\n" in settings.read_text(encoding="utf-8")  # kept for a rollback
     assert any("made 3 assets" in line for line in lines)
     assert lines[-1].endswith("done: deploy")
+
+
+def test_a_revision_with_another_host_script_is_noticed(
+    deployment: Deployment, bring: Callable[[str], None], lines: list[str]
+) -> None:
+    """The script comes from Terraform and the revision from a merge; the delivery names a difference, and ends."""
+    said = f"the host script that runs here is not that of {SECOND}. If {SECOND} is the newer one, apply Terraform"
+    script = HOST_SCRIPT.read_text(encoding="utf-8").rstrip("\n")
+
+    deployment.tell("host_script", script)
+    bring(FIRST)
+    assert not [line for line in lines if "the host script" in line]
+    deployment.tell("host_script", script.replace("set -eu", "set -eux"))
+    bring(SECOND)
+    assert any(said in line for line in lines)
+    assert deployment.read("running") == SECOND
 
 
 def test_the_registry_token_touches_no_disk(

@@ -12,13 +12,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ai_drug_assets.aws.cost import estimate
-from tests.doubles.aws_server import ACCOUNT, StandIn, aws_stand_in
+from tests.doubles.aws_server import ACCOUNT, REGION, StandIn, aws_stand_in
 from tests.infra.terraform_stack import ROOT, copy_of_infra, opt_in, terraform_environment
 
 PAGE = ROOT / "docs" / "operations" / "first-deployment.md"
@@ -35,7 +35,7 @@ def test_the_page_names_files_and_commands_that_exist() -> None:
     from ai_drug_assets.cli import aidrug
 
     text = PAGE.read_text(encoding="utf-8")
-    paths = set(re.findall(r"`(infra/[\w./]+)`", text))
+    paths = {*re.findall(r"`(infra/[\w./]+)`", text), *re.findall(r"--input (\S+)", text)}
     assert paths
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     code = "\n".join([*blocks("sh"), *re.findall(r"`[^`]+`", text)])
@@ -127,7 +127,22 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     back = next(block for block in blocks("sh", operations / "upgrade-rollback.md") if "aidrug host" in block)
     assert "ROLLED BACK from" in type_in('aidrug deploy --sha "$(git rev-parse HEAD)"', back)
 
-    # Disaster recovery: the disk is gone, and comes back empty, then from a snapshot; each time with a new host.
+    recover(aws, type_in)
+
+    table = re.findall(r"`(terraform -chdir=infra/terraform [^`]+)`", PAGE.read_text(encoding="utf-8"))
+    replace, destroy = table[0], table[-1]
+    type_in(
+        replace, "terraform -chdir=infra/terraform apply -var keep_data_on_destroy=false", f"{destroy} -auto-approve"
+    )
+    assert not [one for one in aws.client("s3").list_buckets()["Buckets"] if one["Name"].startswith("aidrug-bundles")]
+
+
+def recover(aws: StandIn, type_in: Callable[..., str]) -> None:
+    """Follow `disaster-recovery.md`.
+
+    The disk is gone, and comes back empty, then from a snapshot. Then its zone is down, and host and disk come back in
+    another one; what is left in the first one is deleted by hand.
+    """
     volume = aws.data_disk()["VolumeId"]
     snapshot = aws.client("ec2").create_snapshot(
         VolumeId=volume,
@@ -139,7 +154,7 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
             }
         ],
     )["SnapshotId"]
-    _, empty, from_snapshot = blocks("sh", operations / "disaster-recovery.md")
+    _, empty, from_snapshot, zone, _ = blocks("sh", PAGE.with_name("disaster-recovery.md"))
     assert "restored; the service is ready" in type_in(empty)
     after = aws.data_disk()["VolumeId"]
     assert after != volume
@@ -148,9 +163,15 @@ def test_every_command_of_the_page_works(aws: StandIn, tmp_path: Path) -> None:
     assert disk["VolumeId"] != after
     assert disk["SnapshotId"] == snapshot
 
-    table = re.findall(r"`(terraform -chdir=infra/terraform [^`]+)`", PAGE.read_text(encoding="utf-8"))
-    replace, destroy = table[0], table[-1]
-    type_in(
-        replace, "terraform -chdir=infra/terraform apply -var keep_data_on_destroy=false", f"{destroy} -auto-approve"
-    )
-    assert not [one for one in aws.client("s3").list_buckets()["Buckets"] if one["Name"].startswith("aidrug-bundles")]
+    select = from_snapshot.splitlines()[0]
+    now = 'set -a; eval "$(terraform -chdir=infra/terraform output -raw settings)"; set +a'
+    assert "is deployed" in type_in(now, select, zone)
+    ec2, lost = aws.client("ec2"), f"{REGION}a"
+    for one in ec2.describe_volumes(Filters=[{"Name": "availability-zone", "Values": [lost]}])["Volumes"]:
+        ec2.delete_volume(VolumeId=one["VolumeId"])
+    disk = aws.data_disk()
+    assert disk["AvailabilityZone"] == f"{REGION}b"
+    assert disk["SnapshotId"] == snapshot
+    own = [{"Name": "tag:Name", "Values": [f"aidrug-{lost}"]}]
+    (subnet,) = ec2.describe_subnets(Filters=own)["Subnets"]
+    ec2.delete_subnet(SubnetId=subnet["SubnetId"])

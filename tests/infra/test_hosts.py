@@ -241,7 +241,7 @@ def test_the_cost_is_the_sum_of_what_is_planned() -> None:
     by_name = {line.what: line for line in made.month}
     assert by_name["t3.large, aidrug"].usd == pytest.approx(730 * 0.0864)
     assert by_name["disk, aidrug-data"].usd == pytest.approx(50 * 0.0836)
-    assert by_name["S3, the service's looks"].amount == round(730 * 3600 * (2 + 1 / 15) / 1000)
+    assert by_name["S3, polling by the service"].amount == round(730 * 3600 * (2 + 1 / 15) / 1000)
     assert not any("m5.2xlarge" in name for name in by_name)
     assert sum(line.usd for line in made.training) == pytest.approx(2 * (0.408 + 0.005))
     assert f"{sum(line.usd for line in made.month):.2f}" in text

@@ -44,6 +44,9 @@ ELSEWHERE = {
     "aidrug deploy": DELIVERY,
     "aws ssm put-parameter": DELIVERY,
     "read -rs TOKEN": DELIVERY,
+    "aws ec2 terminate-instances": DELIVERY,
+    "echo 'zone_letter": DELIVERY,
+    "aws s3api ": "run by a test below, which has a bucket with versions",
     "docker build": IMAGES,
     "docker compose --env-file infra/compose.local.env": IMAGES,
     "curl -k https://localhost": IMAGES,
@@ -163,6 +166,7 @@ INLINE = {
     "gh variable set PYTHON_IMAGE": "a setting of GitHub's, beside others that test_first_deployment.py makes",
     "dagster instance migrate": "needs another database; one host does it by itself (test_schema_migration.py)",
     "mlflow db upgrade": "the same",
+    "aws iam list-open-id-connect-providers": "only looks at an account of which the stand-in has no second one",
 }
 """Beginnings of commands in a sentence or a table, and where they are run or why they are not."""
 
@@ -223,6 +227,31 @@ def test_what_brings_mlflows_database_back_does_not_wait_for_mlflow() -> None:
     assert (
         "for `aidrug backup`, `restore` and\n`migrate`, type `docker compose run --rm backup`" in _pages()["README.md"]
     )
+
+
+def test_a_damaged_pointer_gets_its_version_back(tmp_path: Path) -> None:
+    """By the two lines of the page: one lists the versions, the newest first, and one puts the chosen one back."""
+    page = (ROOT / "docs" / "operations" / "disaster-recovery.md").read_text(encoding="utf-8")
+    listed, copied = re.findall(r"^aws s3api .*$", page, re.MULTILINE)
+    bucket = {"Bucket": "my-bundles"}
+    pointer = {**bucket, "Key": "store/current.json"}
+    with aws_stand_in(tmp_path / "hosts") as aws:
+        s3 = aws.client("s3")
+        s3.create_bucket(**bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(**bucket, VersioningConfiguration={"Status": "Enabled"})
+        for content in (b"earlier", b"intact", b"damaged"):
+            s3.put_object(**pointer, Body=content)
+
+        def type_in(line: str) -> str:
+            path = f"{ROOT / 'tests' / 'doubles' / 'laptop'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+            environment = {**aws.environment, "PATH": path}
+            done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, check=True)
+            return done.stdout
+
+        _, intact, _ = (line.split()[0] for line in type_in(listed).splitlines())
+        type_in(copied.replace("VERSION", intact))
+
+        assert s3.get_object(**pointer)["Body"].read() == b"intact"
 
 
 @opt_in

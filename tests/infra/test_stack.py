@@ -188,7 +188,7 @@ def test_the_service_reads_the_bundles_and_the_pipeline_uses_the_buckets(stack: 
 
 
 def test_only_the_host_takes_the_roles_of_its_containers(stack: Stack) -> None:
-    """By its own role's number: no service, no account as a whole, not the other host."""
+    """By its own role's ARN: no service, no account as a whole, not the other host."""
     iam = stack.aws.client("iam")
     for role, host in (("service", "host"), ("pipeline", "host"), ("train-pipeline", "train-host")):
         (trust,) = iam.get_role(RoleName=f"aidrug-{role}")["Role"]["AssumeRolePolicyDocument"]["Statement"]
@@ -238,6 +238,46 @@ def test_the_workflow_may_deliver_and_nothing_else(stack: Stack) -> None:
     assert not may("logs:GetLogEvents", ARN % ("logs", "log-group:/aidrug/containers:log-stream:x"))
 
 
+def test_an_operator_may_do_what_the_runbooks_need(stack: Stack) -> None:
+    """Deliver, restart, look, replace a key, bring a version back, send measurements; and change no rights."""
+    iam, arn = stack.aws.client("iam"), f"arn:aws:iam::{ACCOUNT}:policy/aidrug-operator"
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    may = Policies(document).allows
+    serves = ARN % ("ec2", f"instance/{stack.outputs()['AIDRUG_INSTANCE_ID']}")
+    bundles, data, backups = (f"arn:aws:s3:::aidrug-{purpose}-{ACCOUNT}" for purpose in ("bundles", "data", "backups"))
+    pointer = f"{bundles}/store/current.json"
+
+    assert len(json.dumps(document, separators=(",", ":"))) < 6144  # what IAM takes
+    assert may("ssm:SendCommand", ARN % ("ssm", "document/aidrug-host"))
+    assert may("ec2:StartInstances", serves)
+    assert may("ec2:StopInstances", serves)
+    for what in (serves, ARN % ("ssm", "document/SSM-SessionManagerRunShell")):
+        assert may("ssm:StartSession", what)
+    assert may("ssm:StartSession", f"arn:aws:ssm:{REGION}::document/AWS-StartPortForwardingSession")
+    assert may("logs:FilterLogEvents", ARN % ("logs", "log-group:/aidrug/host:*"))
+    for action in ("ssm:GetParameter", "ssm:PutParameter"):
+        assert may(action, ARN % ("ssm", "parameter/aidrug/admin-token"))
+        assert may(action, ARN % ("ssm", "parameter/ghcr/ro-token"))
+        assert not may(action, ARN % ("ssm", "parameter/other/secret"))
+    assert may("ec2:DescribeSnapshots")
+    assert may("s3:GetObject", f"{bundles}/ledger/ledger.json")
+    assert may("s3:ListBucketVersions", bundles)
+    for action in ("s3:GetObjectVersion", "s3:GetObject", "s3:PutObject"):
+        assert may(action, pointer)
+    assert may("s3:PutObject", f"{data}/dvc/files/md5/00/1")
+    assert may("s3:DeleteObject", f"{backups}/aidrug/snapshots/1.json")
+
+    assert not may("s3:PutObject", f"{bundles}/ledger/ledger.json")
+    for action in ("s3:DeleteObject", "s3:DeleteObjectVersion"):
+        assert not may(action, pointer)
+        assert not may(action, f"{data}/dvc/files/md5/00/1")
+    assert not may("ec2:TerminateInstances", serves)
+    assert not may("ssm:SendCommand", f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript")
+    assert not may("ssm:UpdateDocument", ARN % ("ssm", "document/aidrug-host"))
+    assert not may("iam:PassRole", "*")
+
+
 def test_continuous_integration_may_read_the_ledger_and_nothing_else(stack: Stack) -> None:
     """A pull request sees what production was made from, not its bundles, and starts nothing."""
     may = Policies(*stack.policy("aidrug-read")).allows
@@ -264,7 +304,7 @@ def trusted(role: str, stack: Stack) -> Callable[..., bool]:
 
 
 def test_only_this_branch_of_this_repository_may_assume_the_role(stack: Stack) -> None:
-    """With its numbers or without; another branch, a pull request, a fork, a successor of its name may not."""
+    """With its IDs or without; another branch, a pull request, a fork, a successor of its name may not."""
     role = stack.aws.client("iam").get_role(RoleName="aidrug-deliver")["Role"]
     provider = role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Federated"]
     trusts = trusted("aidrug-deliver", stack)

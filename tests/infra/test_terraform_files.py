@@ -75,6 +75,16 @@ def _runbooks() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "operations").glob("*.md"))]
 
 
+def test_the_guide_lists_the_rights_of_an_operator() -> None:
+    """Each one that the policy adds to the workflow's, and no other."""
+    guide = (ROOT / "docs" / "operations" / "README.md").read_text(encoding="utf-8")
+    section = guide.split("## Who may do it", 1)[1].split("\n## ", 1)[0]
+    policy = (ROOT / "infra/terraform/modules/delivery/operator.tf").read_text(encoding="utf-8")
+    lists = re.findall(r"actions += \[(.*?)\]", policy, re.DOTALL)
+
+    assert set(re.findall(r"`(\w+:\w+)`", section)) == set(re.findall(r'"(\w+:\w+)"', "".join(lists)))
+
+
 def test_every_skipped_check_says_why() -> None:
     """A scanner's finding is either repaired or answered with a reason beside the resource."""
     for path in FILES:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -208,9 +208,8 @@ def test_every_step_is_a_task_and_trainings_run_side_by_side(cluster: Cluster, m
         ended = poll_for_finished_run(instance, run.run_id, timeout=1200)
 
         assert ended.status == DagsterRunStatus.SUCCESS, cluster.tasks.logs()[-6000:]
-        plan = make_plan(
-            load_catalog(cluster.installation.settings), Ledger(cluster.installation.settings.home / "ledger")
-        )
+        settings = replace(cluster.installation.settings, tracking_uri=os.environ["MLFLOW_TRACKING_URI"])
+        plan = make_plan(load_catalog(settings), Ledger(settings.home / "ledger"))
         assert not plan.stale
         _, launcher, *steps = cluster.tasks.started
         stats = instance.get_run_step_stats(run.run_id)

@@ -121,12 +121,13 @@ run "malformed_inputs_are_refused" {
     hosted_zone_id     = "Z0123456789EXAMPLE"
     service_workers    = 1.5
     rate_per_minute    = -1
+    proxy_image        = "caddy 2.11"
   }
 
   expect_failures = [
     var.name, var.region, var.github_repository, var.image_repository, var.instance_type,
     var.architecture, var.root_volume_gib, var.service_allowlist, var.alert_email, var.log_retention_days,
-    var.hosted_zone_id, var.service_workers, var.rate_per_minute,
+    var.hosted_zone_id, var.service_workers, var.rate_per_minute, var.proxy_image,
   ]
 }
 
@@ -164,6 +165,19 @@ run "a_training_host_has_a_shutdown_policy" {
   assert {
     condition     = length(module.training_host) == 1
     error_message = "the second host is made by the same module"
+  }
+}
+
+run "the_proxy_is_pinned_by_digest" {
+  command = plan
+
+  variables {
+    proxy_image = "caddy:2.11-alpine@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+  }
+
+  assert {
+    condition     = length(module.training_host) == 0
+    error_message = "a digest behind the tag is no fault"
   }
 }
 

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "monthly_usd" {
-  description = "US dollars a month, of the whole account: AWS counts by account unless cost tags are activated."
+  description = "US dollars a month, of the whole account: a filter by tag would count nothing until somebody activates the tag for billing."
   type        = number
 }
 

@@ -69,8 +69,8 @@ resource "aws_iam_openid_connect_provider" "github" {
 
 locals {
   provider_arn = var.oidc_provider_arn == "" ? aws_iam_openid_connect_provider.github[0].arn : var.oidc_provider_arn
-  # With numbers and without, both exactly: GitHub signs with them for what was made or renamed since July 2026, and for
-  # others once their owner says so. A number is never given twice, so a name that somebody takes over opens nothing.
+  # With IDs and without, both exactly: GitHub signs with them for what was made or renamed since July 2026, and for
+  # others once their owner says so. An ID is never given twice, so a name that somebody takes over opens nothing.
   repositories = distinct([var.github_repository, replace(var.github_repository, "/@[0-9]+/", "")])
   main         = [for one in local.repositories : "repo:${one}:ref:refs/heads/main"] # the branch of deliver.yml
 
@@ -143,7 +143,7 @@ data "aws_iam_policy_document" "deliver" {
   statement {
     sid       = "ReadTheOutput"
     actions   = ["logs:GetLogEvents"]
-    resources = ["arn:aws:logs:${var.region}:${var.account_id}:log-group:${var.command_log_group}:log-stream:*"]
+    resources = ["arn:aws:logs:${var.region}:${var.account_id}:log-group:${var.log_groups["commands"]}:log-stream:*"]
   }
 }
 
@@ -151,11 +151,11 @@ data "aws_iam_policy_document" "deliver" {
 data "aws_iam_policy_document" "read" {
   statement {
     actions   = ["s3:GetObject"]
-    resources = ["${var.bundles_bucket_arn}/ledger/*"]
+    resources = ["${var.bucket_arns["bundles"]}/ledger/*"]
   }
   statement {
     actions   = ["s3:ListBucket"]
-    resources = [var.bundles_bucket_arn]
+    resources = [var.bucket_arns["bundles"]]
 
     condition {
       test     = "StringLike"

@@ -43,12 +43,17 @@ variable "instance_arns" {
   type        = map(string)
 }
 
-variable "bundles_bucket_arn" {
-  description = "ARN of the bucket in which the copy of the ledger lies."
-  type        = string
+variable "bucket_arns" {
+  description = "ARNs of the buckets by purpose; the copy of the ledger is in that of the bundles."
+  type        = map(string)
 }
 
-variable "command_log_group" {
-  description = "Log group that receives the output of commands."
-  type        = string
+variable "secret_arns" {
+  description = "ARNs of the secrets by name."
+  type        = map(string)
+}
+
+variable "log_groups" {
+  description = "Names of the log groups: host, containers, commands, which receives the output of commands, and probe."
+  type        = map(string)
 }

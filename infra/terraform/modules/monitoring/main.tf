@@ -73,7 +73,7 @@ locals {
   alarms = {
     host-unreachable = {
       namespace = "AWS/EC2", metric = "StatusCheckFailed_System", dimensions = local.host
-      statistic = "Maximum", period = 60, periods = 2, above = 0, missing = "breaching"
+      statistic = "Maximum", period = 60, periods = 2, above = 0, missing = "missing" # a stopped host reports nothing
       actions   = ["arn:aws:automate:${var.region}:ec2:recover"], text = "The hardware under the host fails: AWS moves it."
     }
     host-hung = {

@@ -21,13 +21,19 @@ resource "aws_internet_gateway" "this" {
 
 resource "aws_subnet" "public" {
   # checkov:skip=CKV_AWS_130:SSM, the registry and package mirrors are reached through this address; no port is open on it
-  for_each                = { for position, zone in var.zones : zone => position }
+  for_each                = toset(var.zones)
   vpc_id                  = aws_vpc.this.id
-  cidr_block              = cidrsubnet(var.cidr_block, 8, each.value)
+  cidr_block              = cidrsubnet(var.cidr_block, 8, 1 + index(["a", "b", "c", "d", "e", "f"], substr(each.key, -1, 1)))
   availability_zone       = each.key
   map_public_ip_on_launch = true
 
   tags = { Name = "${var.name}-${each.key}" }
+
+  lifecycle {
+    # Addresses go by the zone's letter, so that a subnet in another zone can be made while this one is there. One that was
+    # made before that rule keeps its own.
+    ignore_changes = [cidr_block]
+  }
 }
 
 resource "aws_route_table" "public" {

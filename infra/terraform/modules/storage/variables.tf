@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Prefix of the buckets; the account's number follows, since bucket names are unique in the world."
+  description = "Prefix of the buckets; the account's ID follows, since bucket names are unique in the world."
   type        = string
 }
 
