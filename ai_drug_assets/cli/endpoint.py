@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from model_zoo.errors import DataError
 
+from ai_drug_assets.cli.out_file import OutFile
 from ai_drug_assets.settings import Settings
 
 
@@ -125,12 +126,12 @@ def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
 
 @click.command()
 @click.argument("endpoints", nargs=-1, required=True, metavar="ENDPOINT...")
-@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: each row, and what became of it.")
-def curate(endpoints: tuple[str, ...], out: str | None) -> None:
+@click.option("--out", type=OutFile(), help="The CSV to write: each row, and what became of it.")
+def curate(endpoints: tuple[str, ...], out: Path | None) -> None:
     """Show in seconds what curation would make of each row of an ENDPOINT's files. Keep and train nothing."""
     from ai_drug_assets.operations.curating import dry_run
 
-    dry_run(Settings.from_env(), endpoints, Path(out) if out else None, click.echo)
+    dry_run(Settings.from_env(), endpoints, out, click.echo)
 
 
 @click.command()

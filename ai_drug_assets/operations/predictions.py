@@ -115,7 +115,7 @@ def require_another(path: Path, out: Path | None) -> None:
     AidrugError
         When both are one file.
     """
-    if out is not None and out.exists() and out.samefile(path):
+    if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise AidrugError(f"--out: expected another file than {path}, which is read and would be replaced")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlencode
 
 from model_zoo.errors import AidrugError
+from model_zoo.io.files import atomic_write
 from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.type_aliases import Json
 from serving.client import Client
@@ -104,6 +106,7 @@ def checked(out: Path, file: Path) -> Path:
 
 
 def write_file(found: Mapping[str, Json], out: Path) -> None:
-    """Write a batch to a CSV file."""
-    with out.open("w", encoding="utf-8", newline="") as stream:
-        write_batch(found, stream)
+    """Write a batch to a CSV file, whole or not at all."""
+    text = io.StringIO(newline="")
+    write_batch(found, text)
+    atomic_write(out, text.getvalue().encode())
