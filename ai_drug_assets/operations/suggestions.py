@@ -13,9 +13,8 @@ from model_zoo.errors import AidrugError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.type_aliases import Json
-from serving.client import Client
 
-from ai_drug_assets.operations.predictions import advised, finished_job, require_another
+from ai_drug_assets.operations.predictions import advised, finished_job, require_another, require_workbook
 
 OF_THE_BATCH = ("rank", "row", "desirability", "spread", "similarity", "like")
 OF_ENDPOINTS = ("value", "lower", "upper", "reliability")
@@ -40,8 +39,8 @@ def suggest_batch(
     """
     asked = {"batch": size, "exploration": exploration, "endpoints": ",".join(endpoints) if endpoints else None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
-    with advised():
-        client = Client(url)
+    require_workbook(path, sheet)
+    with advised(url) as client:
         job = finished_job(client, path, column=column, sheet=sheet, endpoints=endpoints)
         found: dict[str, Json] = client.transport.json("GET", f"/v1/jobs/{job.id}/suggestion?{query}", again=True)
     return found
