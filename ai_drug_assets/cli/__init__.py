@@ -108,15 +108,17 @@ def rollback(endpoint: str) -> None:
 
 @aidrug.command()
 @click.argument("endpoint")
-@click.option("--reason", default="no reason was given", show_default=True, help="The reason that callers see.")
+@click.option("--reason", show_default="no reason was given", help="The reason that callers see.")
 @click.option("--undo", is_flag=True, help="Serve it again, with its last champion.")
-def retire(endpoint: str, reason: str, *, undo: bool) -> None:
+def retire(endpoint: str, reason: str | None, *, undo: bool) -> None:
     """Stop serving an ENDPOINT. Keep its history, and show callers the date and the reason."""
     from ai_drug_assets.operations.retirement import bring_back
     from ai_drug_assets.operations.retirement import retire as work
 
+    if undo and reason is not None:
+        raise click.UsageError("--reason belongs to an endpoint that is retired, not to --undo")
     settings = Settings.from_env()
-    click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason))
+    click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason or "no reason was given"))
 
 
 @aidrug.command()
@@ -146,6 +148,7 @@ def feedback(endpoint: str, out: Path) -> None:
 def screen(name: str, workers: int | None) -> None:
     """Predict the library of configs/screens/NAME.yaml with the champions; continue where it stopped."""
     from model_zoo.config.files import load_screens
+    from model_zoo.config.similar_names import did_you_mean
     from model_zoo.errors import ConfigError
 
     from ai_drug_assets.operations.screens import run_screen
@@ -153,7 +156,10 @@ def screen(name: str, workers: int | None) -> None:
     settings = Settings.from_env()
     screens = load_screens(settings.configs / "screens")
     if name not in screens:
-        raise ConfigError(f"expected one of {', '.join(screens) or 'none yet'} (configs/screens/), got {name!r}")
+        known = ", ".join(screens) or "none: there is no screen"
+        raise ConfigError(
+            f"{settings.configs / 'screens'}: expected one of {known}, got {name!r}{did_you_mean(name, screens)}"
+        )
     report = run_screen(settings, screens[name], click.echo, workers)
     click.echo(f"{report.out}: {report.rows} rows, {report.made} of {report.shards} shards made now")
     for number, why in report.failed.items():
@@ -187,6 +193,8 @@ def pretrain(structures: Path | None, column: str | None) -> None:
     They are made of structures alone: the drugs of ChEMBL, the embedded endpoints, and a file of yours. Models that
     start from them are trained again.
     """
+    if column is not None and structures is None:
+        raise click.UsageError("--column is the column of a file: say --structures FILE too")
     from model_zoo.training.pretraining import write_weights
 
     write_weights(Settings.from_env().root, click.echo, own=structures, column=column)

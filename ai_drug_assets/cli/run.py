@@ -51,6 +51,8 @@ def plan(
     from ai_drug_assets.planning.selection import Selection
     from ai_drug_assets.storage.bundles import open_bundle_store
 
+    if as_json and as_markdown:
+        raise click.UsageError("expected --json or --markdown, got both")
     settings = Settings.from_env()
     catalog = load_catalog(settings, keep_rest=True)
     chosen = Selection(endpoints, models, quick=quick).keys(catalog)

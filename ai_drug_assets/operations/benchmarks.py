@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from model_zoo.benchmark.sets import load_benchmark_config, read_sets
 from model_zoo.benchmark.standing_report import standing_text
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
+from model_zoo.config.naming import NAME
 from model_zoo.data.sources import CsvSource
-from model_zoo.errors import DataError
+from model_zoo.errors import ConfigError, DataError
 from model_zoo.features.cache import FeatureCache
 from model_zoo.io.files import atomic_write
 from serving.machine import processors
@@ -97,7 +99,15 @@ def jobs(
 
 
 def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metric: str, unit: str) -> str:
-    """Write a file of measurements as a set of a benchmark folder; report what became of its rows."""
+    """Write a file of measurements as a set of a benchmark folder; report what became of its rows.
+
+    Raises
+    ------
+    ConfigError
+        When the name is not that of an endpoint, which each set is.
+    """
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(f"--name: expected a name of lower-case letters, digits and underscores, got {name!r}")
     path = Path(file).resolve()
     source = CsvSource(kind="csv", files=(path.name,), smiles_column=smiles, value_column=value)
     done = lay_out(source, path.parent, Path(folder), SetDescription(name, metric, unit))

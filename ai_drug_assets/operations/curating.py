@@ -100,6 +100,8 @@ def _raw(settings: Settings, endpoint: Endpoint) -> pd.DataFrame | str:
         return read_raw(endpoint.dataset, settings.folder_of(endpoint.source))
     except DataError as error:
         return str(error)
+    except UnicodeError as error:  # utf-16 without its mark
+        return f"the text of its files is not in the encoding that its YAML states: {error}"
 
 
 def _curated(settings: Settings, given: tuple[Endpoint, pd.DataFrame | str]) -> _Curated:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from serving.home import home_of
+from serving.home import CHECKOUT
 
 OUTSIDE = (OSError, MemoryError, concurrent.futures.BrokenExecutor, EOFError)
 """A disk, a network, memory, a helper process that died."""
@@ -65,7 +65,7 @@ def why_no_file(error: BaseException) -> str | None:
     >>> why_no_file(OSError(28, "No space left on device", "hits.csv")) is None
     True
     """
-    home = home_of(os.environ)
+    home = Path(os.environ.get("AIDRUG_HOME") or CHECKOUT / ".aidrug").resolve()
     for each in _causes(error):
         if isinstance(each, OSError) and each.errno in NO_FILE and isinstance(each.filename, str):
             if Path(each.filename).absolute().is_relative_to(home):
