@@ -25,7 +25,7 @@ from ai_drug_assets.cli import panel as panel_
 from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
-from ai_drug_assets.cli.out_file import OutFile
+from ai_drug_assets.cli.out_file import OutFile, named_place
 from ai_drug_assets.cli.suggest import suggest
 from ai_drug_assets.settings import Settings
 
@@ -51,7 +51,9 @@ for _command in (run.plan, run.run, run.up, run.status):
 
 
 @aidrug.command()
-@click.option("--to", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option(
+    "--to", "place", envvar="AIDRUG_BACKUP", required=True, callback=named_place, help="A folder or s3://bucket/prefix."
+)
 @click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots to keep.")
 def backup(place: str, keep: int) -> None:
     """Write a snapshot of the whole state while everything continues to work, and delete the oldest."""
@@ -61,7 +63,14 @@ def backup(place: str, keep: int) -> None:
 
 
 @aidrug.command()
-@click.option("--from", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option(
+    "--from",
+    "place",
+    envvar="AIDRUG_BACKUP",
+    required=True,
+    callback=named_place,
+    help="A folder or s3://bucket/prefix.",
+)
 @click.option("--snapshot", metavar="NAME", help="The snapshot; the newest if omitted.")
 @click.option("--replace", is_flag=True, help="Move existing files to AIDRUG_HOME/replaced.")
 def restore(place: str, snapshot: str | None, *, replace: bool) -> None:

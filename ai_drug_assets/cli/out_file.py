@@ -1,4 +1,4 @@
-"""The file that an option names to be written: whether it can be is known before any work begins."""
+"""The places that options name: whether a file can be written, or a place is one, is known before any work begins."""
 
 from __future__ import annotations
 
@@ -43,3 +43,16 @@ class OutFile(click.Path):
         if not os.access(folder, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
             raise AidrugError(f"{option}: expected a file that you may write, got {str(path)!r}: permission denied")
         return path
+
+
+def named_place(_: click.Context, param: click.Parameter, place: str | None) -> str | None:
+    """Return a folder or address as it was given: an empty one would mean the folder that somebody is in.
+
+    Raises
+    ------
+    AidrugError
+        When it is empty.
+    """
+    if place is not None and not place.strip():
+        raise AidrugError(f"{param.opts[0]}: expected a folder or an address, got {place!r}")
+    return place

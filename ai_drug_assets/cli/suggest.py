@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -43,6 +44,8 @@ def suggest(
     is still to be learnt, and that are unlike each other. FILE is what `aidrug predict` takes; rows that cannot be
     predicted, were measured or come twice are left out, and named.
     """
+    if exploration is not None and math.isnan(exploration):
+        raise click.UsageError("--exploration: expected a number from 0 to 10, got nan")
     from ai_drug_assets.operations import suggestions
 
     names = [name.strip() for each in endpoints for name in each.split(",") if name.strip()]
