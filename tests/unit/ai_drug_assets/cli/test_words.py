@@ -131,6 +131,13 @@ def test_a_setting_that_cannot_be_used_is_named_as_it_was_given(name: str, value
         Settings.from_env({name: value})
 
 
+def test_two_servers_do_not_get_one_port(made: Installation) -> None:
+    """Else the one that comes second is started again and again."""
+    environment = {**made.environment, "AIDRUG_UI_PORT": "3001", "AIDRUG_SERVICE_PORT": "3001"}
+    result = CliRunner().invoke(aidrug, ["up"], env=environment)
+    assert "expected two ports, got 3001 for both" in said(result)
+
+
 def test_the_port_of_a_database_is_a_port() -> None:
     """As every other one."""
     server = {f"AIDRUG_POSTGRES_{name}": "x" for name in ("HOST", "USER", "PASSWORD")}
