@@ -301,7 +301,7 @@ def main() -> None:
         from ai_drug_assets.planning.transient_failures import why_no_file, why_no_place
 
         why = why_no_place(error)
-        no_file = why_no_file(error)
+        no_file = why_no_file(error, _home())
         if why is None and no_file is None:
             raise
         click.echo(
@@ -312,6 +312,14 @@ def main() -> None:
             err=True,
         )
         sys.exit(FAILED)
+
+
+def _home() -> Path:
+    """Return where all state is; a path that nothing is below where the settings do not say it."""
+    try:
+        return Settings.from_env().home
+    except AidrugError:
+        return Path()
 
 
 def _require_text(words: Sequence[str]) -> None:

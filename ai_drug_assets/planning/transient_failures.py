@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import errno
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-
-from serving.home import CHECKOUT
 
 OUTSIDE = (OSError, MemoryError, concurrent.futures.BrokenExecutor, EOFError)
 """A disk, a network, memory, a helper process that died."""
@@ -52,20 +49,19 @@ def why_no_place(error: BaseException) -> str | None:
     return None
 
 
-def why_no_file(error: BaseException) -> str | None:
+def why_no_file(error: BaseException, home: Path) -> str | None:
     """Say which file or folder cannot be used as it was asked for, where no lack of space is what an error comes from.
 
-    Files below `AIDRUG_HOME` are ours: that one of them is lost is our fault, and that none can be written is said by
-    `why_no_place`.
+    Files below `home`, where all state is, are ours: that one of them is lost is our fault, and that none can be
+    written is said by `why_no_place`.
 
     Examples
     --------
-    >>> why_no_file(PermissionError(13, "Permission denied", "hits.csv"))
+    >>> why_no_file(PermissionError(13, "Permission denied", "hits.csv"), Path("/srv/aidrug"))
     'hits.csv: Permission denied: expected a file or folder that is there and that you may use'
-    >>> why_no_file(OSError(28, "No space left on device", "hits.csv")) is None
+    >>> why_no_file(OSError(28, "No space left on device", "hits.csv"), Path("/srv/aidrug")) is None
     True
     """
-    home = Path(os.environ.get("AIDRUG_HOME") or CHECKOUT / ".aidrug").resolve()
     for each in _causes(error):
         if isinstance(each, OSError) and each.errno in NO_FILE and isinstance(each.filename, str):
             if Path(each.filename).absolute().is_relative_to(home):

@@ -1,4 +1,4 @@
-"""What a command is told and cannot do is refused in a sentence, before anything is changed."""
+"""What a command is asked for and cannot do is refused in a sentence, before anything is changed."""
 
 from __future__ import annotations
 
