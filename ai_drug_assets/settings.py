@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from model_zoo.errors import ConfigError, DataError
 from serving.home import home_of
@@ -96,14 +97,15 @@ class Settings:
         Raises
         ------
         ConfigError
-            When a port, a number of workers or of minutes is none, an address not HTTP's, or an executor not known.
+            When a port, a number of workers or of minutes is none, an address not HTTP's, an executor not known, or a
+            folder a file.
         """
         env = os.environ if env is None else env
         home = home_of(env)
         return cls(
             root=ROOT,
             code_root=ROOT,
-            configs=Path(env.get("AIDRUG_CONFIGS") or ROOT / "configs").resolve(),
+            configs=_configs(env),
             home=home,
             store=env.get("AIDRUG_STORE") or str(home / "store"),
             tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
@@ -176,13 +178,19 @@ class PostgresServer:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> PostgresServer:
-        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`."""
+        """Read `AIDRUG_POSTGRES_HOST`, `_PORT`, `_USER` and `_PASSWORD`.
+
+        Raises
+        ------
+        ConfigError
+            When one of them is missing, or the port is none.
+        """
         env = os.environ if env is None else env
         names = [f"AIDRUG_POSTGRES_{name}" for name in ("HOST", "USER", "PASSWORD")]
         if missing := [name for name in names if not env.get(name)]:
             raise ConfigError(f"{missing[0]}: not set, but AIDRUG_POSTGRES_HOST asks for a Postgres server")
         host, user, password = (env[name] for name in names)
-        return cls(host, int(env.get("AIDRUG_POSTGRES_PORT") or "5432"), user, password)
+        return cls(host, _port(env, "AIDRUG_POSTGRES_PORT", 5432), user, password)
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:
@@ -217,7 +225,24 @@ def _one_of(env: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
 
 
 def _address(env: Mapping[str, str], name: str) -> str | None:
-    text = (env.get(name) or "").rstrip("/")
-    if text and not text.startswith(("http://", "https://")):
+    text = env.get(name) or ""
+    if text and not _is_address(text):
         raise ConfigError(f"{name}: expected an address like https://aidrug.example.org, got {text!r}")
-    return text or None
+    return text.rstrip("/") or None
+
+
+def _is_address(text: str) -> bool:
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port that is not a number
+        return False
+
+
+def _configs(env: Mapping[str, str]) -> Path:
+    folder = Path(env.get("AIDRUG_CONFIGS") or ROOT / "configs").resolve()
+    if folder.is_file():
+        raise ConfigError(f"AIDRUG_CONFIGS: expected a folder, got the file {folder}")
+    return folder

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from model_zoo.errors import ConfigError
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -14,10 +16,18 @@ def home_of(environment: Mapping[str, str]) -> Path:
     `AIDRUG_HOME`, or `.aidrug` in the checkout; where the packages are installed without one, `.aidrug` in the folder
     in which the process was started.
 
+    Raises
+    ------
+    ConfigError
+        When a file is there instead.
+
     Examples
     --------
     >>> home_of({"AIDRUG_HOME": "/srv/aidrug"})
     PosixPath('/srv/aidrug')
     """
     beside = CHECKOUT if (CHECKOUT / "workspace.yaml").is_file() else Path.cwd()
-    return Path(environment.get("AIDRUG_HOME") or beside / ".aidrug").resolve()
+    home = Path(environment.get("AIDRUG_HOME") or beside / ".aidrug").resolve()
+    if home.is_file():
+        raise ConfigError(f"AIDRUG_HOME: expected a folder, got the file {home}")
+    return home

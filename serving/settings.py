@@ -179,7 +179,7 @@ class Settings:
             behind_proxy=_switch(env, "AIDRUG_BEHIND_PROXY", default=False),
             worker=Worker(int(env[WORKER]), Path(env[SHARED]), int(env[LIFELINE])) if WORKER in env else None,
             metrics_folder=Path(env[MULTIPROCESS]) if env.get(MULTIPROCESS) else None,
-            admin_token=env.get("AIDRUG_ADMIN_TOKEN") or None,
+            admin_token=(env.get("AIDRUG_ADMIN_TOKEN") or "").strip() or None,
         )
 
     @property

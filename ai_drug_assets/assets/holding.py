@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_zoo.config.endpoint import Endpoint
+from model_zoo.config.endpoint_file import endpoint_file
 from model_zoo.config.files import load_configs
 from model_zoo.data.dataset import Dataset
 from model_zoo.data.snapshot_change import suspicions
@@ -55,7 +56,16 @@ def hold_if_unlike(asset_context: AssetContext, node: Node, endpoint: Endpoint, 
 
 
 def accept(settings: Settings, endpoint: str) -> str:
-    """Accept the snapshot of an endpoint that is held; say so in a sentence."""
+    """Accept the snapshot of an endpoint that is held; say so in a sentence.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such endpoint.
+    DataError
+        When nothing is held.
+    """
+    endpoint_file(settings.configs, endpoint)
     path = _file(settings, endpoint)
     known = _read(path)
     if not known or known.get("accepted"):

@@ -108,7 +108,7 @@ def serving(state: dict[str, Json]) -> dict[str, str]:
 
 def _ready(address: str) -> dict[str, Json]:
     try:
-        key = os.environ.get("AIDRUG_API_KEY")
+        key = os.environ.get("AIDRUG_API_KEY", "").strip()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=2) as answer:
             state: dict[str, Any] = json.load(answer)

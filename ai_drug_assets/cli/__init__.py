@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 import click
 from model_zoo.errors import AidrugError
 
+from ai_drug_assets.cli import benchmark as benchmark_
 from ai_drug_assets.cli import endpoint as endpoint_
 from ai_drug_assets.cli import hosts, run
 from ai_drug_assets.cli import panel as panel_
 from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
+from ai_drug_assets.cli.out_file import OutFile, named_place
 from ai_drug_assets.cli.suggest import suggest
 from ai_drug_assets.settings import Settings
 
@@ -48,7 +51,9 @@ for _command in (run.plan, run.run, run.up, run.status):
 
 
 @aidrug.command()
-@click.option("--to", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option(
+    "--to", "place", envvar="AIDRUG_BACKUP", required=True, callback=named_place, help="A folder or s3://bucket/prefix."
+)
 @click.option("--keep", type=click.IntRange(1), default=30, show_default=True, help="How many snapshots to keep.")
 @click.option("--take-over", is_flag=True, help="Write where another installation's backups are, in its place.")
 def backup(place: str, keep: int, *, take_over: bool) -> None:
@@ -59,7 +64,14 @@ def backup(place: str, keep: int, *, take_over: bool) -> None:
 
 
 @aidrug.command()
-@click.option("--from", "place", envvar="AIDRUG_BACKUP", required=True, help="A folder or s3://bucket/prefix.")
+@click.option(
+    "--from",
+    "place",
+    envvar="AIDRUG_BACKUP",
+    required=True,
+    callback=named_place,
+    help="A folder or s3://bucket/prefix.",
+)
 @click.option("--snapshot", metavar="NAME", help="The snapshot; the newest if omitted.")
 @click.option("--replace", is_flag=True, help="Move existing files to AIDRUG_HOME/replaced.")
 def restore(place: str, snapshot: str | None, *, replace: bool) -> None:
@@ -106,15 +118,17 @@ def rollback(endpoint: str) -> None:
 
 @aidrug.command()
 @click.argument("endpoint")
-@click.option("--reason", default="no reason was given", show_default=True, help="The reason that callers see.")
+@click.option("--reason", show_default="no reason was given", help="The reason that callers see.")
 @click.option("--undo", is_flag=True, help="Serve it again, with its last champion.")
-def retire(endpoint: str, reason: str, *, undo: bool) -> None:
+def retire(endpoint: str, reason: str | None, *, undo: bool) -> None:
     """Stop serving an ENDPOINT. Keep its history, and show callers the date and the reason."""
     from ai_drug_assets.operations.retirement import bring_back
     from ai_drug_assets.operations.retirement import retire as work
 
+    if undo and reason is not None:
+        raise click.UsageError("--reason belongs to an endpoint that is retired, not to --undo")
     settings = Settings.from_env()
-    click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason))
+    click.echo(bring_back(settings, endpoint) if undo else work(settings, endpoint, reason or "no reason was given"))
 
 
 @aidrug.command()
@@ -129,13 +143,13 @@ def promote(endpoint: str) -> None:
 @aidrug.command()
 @click.argument("endpoint")
 @click.option(
-    "--out", type=click.Path(dir_okay=False), required=True, help="The CSV to write: smiles, relation, value, unit."
+    "--out", type=OutFile(makes_folder=True), required=True, help="The CSV to write: smiles, relation, value, unit."
 )
-def feedback(endpoint: str, out: str) -> None:
+def feedback(endpoint: str, out: Path) -> None:
     """Write the measured values that were reported for an ENDPOINT to a CSV, as training data."""
     from ai_drug_assets.operations.feedback_export import export
 
-    click.echo(export(Settings.from_env(), endpoint, Path(out)))
+    click.echo(export(Settings.from_env(), endpoint, out))
 
 
 @aidrug.command()
@@ -144,6 +158,7 @@ def feedback(endpoint: str, out: str) -> None:
 def screen(name: str, workers: int | None) -> None:
     """Predict the library of configs/screens/NAME.yaml with the champions; continue where it stopped."""
     from model_zoo.config.files import load_screens
+    from model_zoo.config.similar_names import did_you_mean
     from model_zoo.errors import ConfigError
 
     from ai_drug_assets.operations.screens import run_screen
@@ -151,7 +166,10 @@ def screen(name: str, workers: int | None) -> None:
     settings = Settings.from_env()
     screens = load_screens(settings.configs / "screens")
     if name not in screens:
-        raise ConfigError(f"expected one of {', '.join(screens) or 'none yet'} (configs/screens/), got {name!r}")
+        known = ", ".join(screens) or "none: there is no screen"
+        raise ConfigError(
+            f"{settings.configs / 'screens'}: expected one of {known}, got {name!r}{did_you_mean(name, screens)}"
+        )
     report = run_screen(settings, screens[name], click.echo, workers)
     click.echo(f"{report.out}: {report.rows} rows, {report.made} of {report.shards} shards made now")
     for number, why in report.failed.items():
@@ -159,6 +177,8 @@ def screen(name: str, workers: int | None) -> None:
     sys.exit(FAILED if report.failed else 0)
 
 
+for _command in (benchmark_.benchmark, benchmark_.benchmark_set, benchmark_.benchmark_report):
+    aidrug.add_command(_command)
 aidrug.add_command(data)
 aidrug.add_command(keys)
 aidrug.add_command(mcp)
@@ -183,6 +203,8 @@ def pretrain(structures: Path | None, column: str | None) -> None:
     They are made of structures alone: the drugs of ChEMBL, the embedded endpoints, and a file of yours. Models that
     start from them are trained again.
     """
+    if column is not None and structures is None:
+        raise click.UsageError("--column is the column of a file: say --structures FILE too")
     from model_zoo.training.pretraining import write_weights
 
     write_weights(Settings.from_env().root, click.echo, own=structures, column=column)
@@ -194,7 +216,7 @@ def pretrain(structures: Path | None, column: str | None) -> None:
 @click.option("--include", multiple=True, help="Add neighbours, explanation, alerts; separated by commas.")
 @click.option("--column", help="FILE: the column of SMILES, if the service cannot find it.")
 @click.option("--sheet", help="FILE: the sheet of an Excel workbook, if it has several.")
-@click.option("--out", type=click.Path(dir_okay=False), help="FILE: the result, as .csv, .parquet, .sdf or .ndjson.")
+@click.option("--out", type=OutFile(), help="FILE: the result, as .csv, .parquet, .sdf or .ndjson.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; for a FILE without --out, one line per row.")
 def predict(
     what: tuple[str, ...],
@@ -202,7 +224,7 @@ def predict(
     include: tuple[str, ...],
     column: str | None,
     sheet: str | None,
-    out: str | None,
+    out: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -216,58 +238,18 @@ def predict(
     url = Settings.from_env().service_url
     names, extras = _listed(endpoints) or None, _listed(include)
     if len(what) == 1 and predictions.is_file(what[0]):
-        place = Path(out) if out else None
         form = "ndjson" if as_json else "csv"
         job = predictions.predict_file(
-            url, Path(what[0]), place, column=column, sheet=sheet, endpoints=names, include=extras, stdout_format=form
+            url, Path(what[0]), out, column=column, sheet=sheet, endpoints=names, include=extras, stdout_format=form
         )
-        if place is not None:
-            click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {place}: {job.total:,} rows")
+        if out is not None:
+            click.echo(json.dumps(asdict(job), indent=1) if as_json else f"wrote {out}: {job.total:,} rows")
         return
     predictions.require_smiles(what)
     if out or column or sheet:
         raise AidrugError(f"--out, --column and --sheet belong to a file, and {what[0]!r} is not one")
     answer = predictions.predict_smiles(url, what, names, extras)
     click.echo(json.dumps(predictions.as_json(answer, extras), indent=1) if as_json else predictions.as_text(answer))
-
-
-@aidrug.command()
-@click.argument("folder", envvar="AIDRUG_BENCHMARK_FOLDER", type=click.Path(exists=True, file_okay=False))
-@click.option("--only", multiple=True, metavar="SET", help="Only this set; may be repeated.")
-@click.option("--models", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
-@click.option("--board", "boards", multiple=True, type=click.Choice(["strict", "open"]), help="Both by default.")
-@click.option("--seeds", type=click.IntRange(1), help="Use seeds 1 to this number; the official protocol has 5.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Folder of results; tests/benchmarks/results/ by default.")
-def benchmark(
-    folder: str,
-    only: tuple[str, ...],
-    models: tuple[str, ...],
-    boards: tuple[str, ...],
-    seeds: int | None,
-    out: str | None,
-) -> None:
-    """Run the models on a FOLDER of sets with official test rows. Compute only what changed since the last run."""
-    from ai_drug_assets.operations.benchmarks import benchmark as work
-
-    failed = work(
-        Settings.from_env(), folder, only=only, models=models, boards=boards, seeds=seeds, out=out, say=click.echo
-    )
-    sys.exit(FAILED if failed else 0)
-
-
-@aidrug.command("benchmark-set")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.argument("folder", type=click.Path(file_okay=False))
-@click.option("--name", required=True, help="The set's name.")
-@click.option("--smiles", required=True, metavar="COLUMN", help="The column of structures in FILE.")
-@click.option("--value", required=True, metavar="COLUMN", help="The column of values, in the unit to be scored.")
-@click.option("--metric", default="RMSE", show_default=True, help="The metric: RMSE, MAE or Spearman.")
-@click.option("--unit", default="pIC50", show_default=True)
-def benchmark_set(**given: str) -> None:
-    """Add a CSV FILE of measurements to a benchmark FOLDER as one more set, split 80 to 20 by scaffold."""
-    from ai_drug_assets.operations.benchmarks import add_set
-
-    click.echo(add_set(**given))
 
 
 @aidrug.command()
@@ -308,37 +290,54 @@ def _search_result(item: dict[str, Any]) -> str:
     return f"{result}({low:.4f} to {high:.4f}): {last}"
 
 
-@aidrug.command("benchmark-report")
-@click.option("--results", type=click.Path(dir_okay=False), help="The results of `aidrug benchmark`.")
-@click.option("--out", type=click.Path(dir_okay=False), help="The document to write; docs/benchmark.md by default.")
-@click.option("--folder", type=click.Path(exists=True, file_okay=False), help="The sets: report which are stale too.")
-def benchmark_report(results: str | None, out: str | None, folder: str | None) -> None:
-    """Write the documents of the benchmark and of the potency sets from their results."""
-    from ai_drug_assets.operations.benchmarks import report
-
-    for path in report(Settings.from_env(), results, out, folder):
-        click.echo(path)
-
-
 def main() -> None:
     """Run the command; a fault of the user's is one line on stderr and exit code 1."""
     try:
+        _require_text(sys.argv[1:])
         aidrug.main(prog_name="aidrug")
     except AidrugError as error:
         click.echo(f"aidrug: {error}", err=True)
         sys.exit(FAILED)
     except Exception as error:
-        from ai_drug_assets.planning.transient_failures import why_no_place
+        from ai_drug_assets.planning.transient_failures import why_no_file, why_no_place
 
         why = why_no_place(error)
-        if why is None:
+        no_file = why_no_file(error, _home())
+        if why is None and no_file is None:
             raise
         click.echo(
-            f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was made "
-            "is kept, and the next run continues from there.",
+            f"aidrug: {no_file}"
+            if no_file is not None
+            else f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was "
+            "made is kept, and the next run continues from there.",
             err=True,
         )
         sys.exit(FAILED)
+
+
+def _home() -> Path:
+    """Return where all state is; a path that nothing is below where the settings do not say it."""
+    try:
+        return Settings.from_env().home
+    except AidrugError:
+        return Path()
+
+
+def _require_text(words: Sequence[str]) -> None:
+    """Refuse what no file, request or database of ours can contain.
+
+    Raises
+    ------
+    AidrugError
+        When a word is not UTF-8.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise AidrugError(
+                f"expected words in UTF-8, got {word!a}: rename the file, or set a UTF-8 locale (LC_ALL=C.UTF-8)"
+            ) from None
 
 
 def _listed(values: tuple[str, ...]) -> list[str]:

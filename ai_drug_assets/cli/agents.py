@@ -21,4 +21,8 @@ def mcp(url: str | None) -> None:
         if (error.name or "").partition(".")[0] != "mcp":
             raise
         raise AidrugError("the package mcp is missing: pip install 'ai-drug-assets[agents]'") from None
-    run(Client(url))
+    try:
+        client = Client(url)
+    except ValueError as error:
+        raise AidrugError(f"--url, or AIDRUG_SERVICE_URL and AIDRUG_API_KEY: {error}") from None
+    run(client)

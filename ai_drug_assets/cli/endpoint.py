@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from model_zoo.errors import DataError
 
+from ai_drug_assets.cli.out_file import OutFile
 from ai_drug_assets.settings import Settings
 
 
@@ -64,6 +65,8 @@ def new(  # noqa: PLR0913, PLR0917  one per option
     FILE is CSV, TSV, SMILES, SDF, Excel (.xlsx) or Parquet, compressed or not. Nothing is overwritten, and FILE is not
     changed.
     """
+    if decimal is not None and decimal == thousands:
+        raise click.UsageError(f"expected another sign for --thousands than for --decimal, got {decimal!r} for both")
     from model_zoo.data.assays.proposal import Answers
 
     from ai_drug_assets.operations.own_assays import FileIs, file_for, look_at, write
@@ -98,8 +101,12 @@ def list_endpoints() -> None:
     """List the endpoints with task, unit, group and the file that declares them, and any faults."""
     from ai_drug_assets.operations.own_assays import listed
 
-    for line in listed(Settings.from_env()):
+    settings = Settings.from_env()
+    lines = listed(settings)
+    for line in lines:
         click.echo(line)
+    if not lines:
+        click.echo(f"{settings.configs}: no endpoint is there; `aidrug endpoint new FILE` makes one", err=True)
 
 
 @endpoint.command()
@@ -111,13 +118,14 @@ def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
 
     Measurements and history stay.
     """
-    from ai_drug_assets.operations.own_assays import examples
+    from ai_drug_assets.operations.own_assays import examples, require_removable
     from ai_drug_assets.operations.own_assays import remove as work
 
     settings = Settings.from_env()
     chosen = dict.fromkeys([*names, *(examples(settings) if embedded else [])])
     if not chosen and not embedded:
         raise click.UsageError("expected the name of an endpoint, or --examples")
+    require_removable(settings, chosen, reason)
     for name in chosen:
         for line in work(settings, name, reason):
             click.echo(line)
@@ -125,12 +133,12 @@ def remove(names: tuple[str, ...], reason: str, *, embedded: bool) -> None:
 
 @click.command()
 @click.argument("endpoints", nargs=-1, required=True, metavar="ENDPOINT...")
-@click.option("--out", type=click.Path(dir_okay=False), help="The CSV to write: each row, and what became of it.")
-def curate(endpoints: tuple[str, ...], out: str | None) -> None:
+@click.option("--out", type=OutFile(), help="The CSV to write: each row, and what became of it.")
+def curate(endpoints: tuple[str, ...], out: Path | None) -> None:
     """Show in seconds what curation would make of each row of an ENDPOINT's files. Keep and train nothing."""
     from ai_drug_assets.operations.curating import dry_run
 
-    dry_run(Settings.from_env(), endpoints, Path(out) if out else None, click.echo)
+    dry_run(Settings.from_env(), endpoints, out, click.echo)
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ai_drug_assets.cli.out_file import named_place
 from ai_drug_assets.settings import Settings
 
 
@@ -22,7 +23,9 @@ def list_panels() -> None:
 
 @panel.command()
 @click.argument("name")
-@click.option("--from", "place", metavar="FOLDER|ADDRESS", help="The folder of the collection's files.")
+@click.option(
+    "--from", "place", metavar="FOLDER|ADDRESS", callback=named_place, help="The folder of the collection's files."
+)
 @click.option("--only", multiple=True, metavar="SET", help="Only this endpoint; may be repeated.")
 def add(name: str, place: str | None, only: tuple[str, ...]) -> None:
     """Add the endpoints of the collection NAME. Verify each file by its SHA-256; overwrite nothing."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import click
 
+from ai_drug_assets.cli.out_file import named_place
 from ai_drug_assets.settings import Settings
 
 STALE, FAILED, STOPPED = 2, 1, 130
@@ -32,7 +33,12 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
 @_selecting
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown, for a workflow's summary.")
-@click.option("--ledger", metavar="PLACE", help="Compare with production's copy of the ledger: a folder or s3://...")
+@click.option(
+    "--ledger",
+    metavar="PLACE",
+    callback=named_place,
+    help="Compare with production's copy of the ledger: a folder or s3://...",
+)
 def plan(
     endpoints: tuple[str, ...],
     models: tuple[str, ...],
@@ -51,6 +57,8 @@ def plan(
     from ai_drug_assets.planning.selection import Selection
     from ai_drug_assets.storage.bundles import open_bundle_store
 
+    if as_json and as_markdown:
+        raise click.UsageError("expected --json or --markdown, got both")
     settings = Settings.from_env()
     catalog = load_catalog(settings, keep_rest=True)
     chosen = Selection(endpoints, models, quick=quick).keys(catalog)
@@ -82,15 +90,16 @@ def run(endpoints: tuple[str, ...], models: tuple[str, ...], *, quick: bool, as_
     Without an ENDPOINT, make all of them. A chosen model is made with everything that it depends on, and takes part in
     an election. A champion that is elected before all candidates are trained is marked as provisional.
     """
-    from ai_drug_assets.execution.progress import display_for
-    from ai_drug_assets.execution.runner import run_stale
-    from ai_drug_assets.planning.selection import Selection
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)
 
-    selection = Selection(endpoints, models, quick=quick, train_only=train_only)
     try:
+        from ai_drug_assets.execution.progress import display_for
+        from ai_drug_assets.execution.runner import run_stale
+        from ai_drug_assets.planning.selection import Selection
+
+        selection = Selection(endpoints, models, quick=quick, train_only=train_only)
         with display_for(say, as_json=as_json) as display:
             report = run_stale(Settings.from_env(), display, selection, say)
     except KeyboardInterrupt as stopped:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import click
 
+from ai_drug_assets.cli.out_file import OutFile
 from ai_drug_assets.settings import Settings
 
 
@@ -23,7 +25,7 @@ from ai_drug_assets.settings import Settings
 )
 @click.option("--column", help="The column of SMILES, if the service cannot find it.")
 @click.option("--sheet", help="The sheet of an Excel workbook, if it has several.")
-@click.option("--out", type=click.Path(dir_okay=False), help="Write the batch to this CSV file.")
+@click.option("--out", type=OutFile(), help="Write the batch to this CSV file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def suggest(
     file: str,
@@ -32,7 +34,7 @@ def suggest(
     exploration: float | None,
     column: str | None,
     sheet: str | None,
-    out: str | None,
+    out: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -42,10 +44,12 @@ def suggest(
     is still to be learnt, and that are unlike each other. FILE is what `aidrug predict` takes; rows that cannot be
     predicted, were measured or come twice are left out, and named.
     """
+    if exploration is not None and math.isnan(exploration):
+        raise click.UsageError("--exploration: expected a number from 0 to 10, got nan")
     from ai_drug_assets.operations import suggestions
 
     names = [name.strip() for each in endpoints for name in each.split(",") if name.strip()]
-    place = suggestions.checked(Path(out), Path(file)) if out else None
+    place = suggestions.checked(out, Path(file)) if out else None
     found = suggestions.suggest_batch(
         Settings.from_env().service_url,
         Path(file),

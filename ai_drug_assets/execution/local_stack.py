@@ -58,8 +58,13 @@ def bring_up(settings: Settings, say: Say, selection: Selection | None = None) -
     Raises
     ------
     AidrugError
-        When a port is taken, a process does not start, or configuration is at fault.
+        When a port is taken or named twice, a process does not start, or configuration is at fault.
     """
+    if settings.ui_port == settings.service_port:
+        raise StartError(
+            f"AIDRUG_UI_PORT and AIDRUG_SERVICE_PORT: expected two ports, got {settings.ui_port} for both: choose "
+            "another for one of them"
+        )
     prepare_instance(settings)
     with ExitStack() as stack:
         _alone(settings, stack, say)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,14 @@ from model_zoo.benchmark.sets import load_benchmark_config, read_sets
 from model_zoo.benchmark.standing_report import standing_text
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.files import load_configs
+from model_zoo.config.naming import NAME
 from model_zoo.data.sources import CsvSource
+from model_zoo.errors import ConfigError, DataError
 from model_zoo.features.cache import FeatureCache
+from model_zoo.io.files import atomic_write
 from serving.machine import processors
 
+from ai_drug_assets.operations.predictions import require_another
 from ai_drug_assets.settings import Settings
 
 RESULTS = "tests/benchmarks/results/tdc_admet.json"
@@ -41,7 +46,7 @@ def benchmark(
     models: Sequence[str],
     boards: Sequence[str],
     seeds: int | None,
-    out: str | None,
+    out: Path | None,
     say: Callable[[str], None],
 ) -> dict[str, str]:
     """Bring the benchmark's results up to date; return what went wrong, by set."""
@@ -59,7 +64,7 @@ def jobs(
     models: Sequence[str] = (),
     boards: Sequence[str] = (),
     seeds: int | None = None,
-    out: str | None = None,
+    out: Path | None = None,
 ) -> Iterator[tuple[Job, Endpoint]]:
     """Yield what is computed for each set."""
     config = load_benchmark_config(settings.configs / "benchmark.yaml")
@@ -70,7 +75,7 @@ def jobs(
         folder=place,
         models=choose(zoo, models or config.models),
         code_root=settings.code_root,
-        out=Path(out) if out else settings.root / RESULTS,
+        out=out or settings.root / RESULTS,
         kept=settings.folder("benchmark"),
         features=features,
         seeds=seeds or config.seeds,
@@ -94,7 +99,15 @@ def jobs(
 
 
 def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metric: str, unit: str) -> str:
-    """Write a file of measurements as a set of a benchmark folder; report what became of its rows."""
+    """Write a file of measurements as a set of a benchmark folder; report what became of its rows.
+
+    Raises
+    ------
+    ConfigError
+        When the name is not that of an endpoint, which each set is.
+    """
+    if not re.fullmatch(NAME, name):
+        raise ConfigError(f"--name: expected a name of lower-case letters, digits and underscores, got {name!r}")
     path = Path(file).resolve()
     source = CsvSource(kind="csv", files=(path.name,), smiles_column=smiles, value_column=value)
     done = lay_out(source, path.parent, Path(folder), SetDescription(name, metric, unit))
@@ -102,21 +115,29 @@ def add_set(*, file: str, folder: str, name: str, smiles: str, value: str, metri
 
 
 def report(
-    settings: Settings, results: str | None = None, out: str | None = None, folder: str | None = None
+    settings: Settings, results: str | None = None, out: Path | None = None, folder: str | None = None
 ) -> list[str]:
     """Write the benchmark's document (and, from the committed results, that on potency); give their paths.
 
     With the folder of the sets it is noted in the results first which of them are stale.
+
+    Raises
+    ------
+    DataError
+        When there are no results, or the document would replace them.
     """
     path = Path(results) if results else settings.root / RESULTS
+    if not path.is_file():
+        raise DataError(f"{path}: expected the results of `aidrug benchmark`, got no such file")
+    require_another(path, out)
     if folder is not None:
-        made = jobs(settings, folder, out=str(path))
+        made = jobs(settings, folder, out=path)
         mark_stale(path, {(one.name, board) for job, one in made for board in stale_boards(job, one)})
-    written = {Path(out) if out else settings.root / DOCUMENT: document(settings.root, path)}
+    written = {out or settings.root / DOCUMENT: document(settings.root, path)}
     if not (results or out):
         written[settings.root / POTENCY_DOCUMENT] = potency_text(read_results(settings.root / POTENCY_RESULTS))
     for path, content in written.items():
-        path.write_text(content, encoding="utf-8")
+        atomic_write(path, content.encode())
     return [str(path) for path in written]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,9 +20,11 @@ from model_zoo.data.snapshot_change import suspicions
 from model_zoo.data.standardised import standardise_all
 from model_zoo.data.units import is_unit, unit_name
 from model_zoo.errors import DataError
+from model_zoo.io.files import draft_of
 from model_zoo.io.spreadsheets import safe_cell
 from serving.machine import processors
 
+from ai_drug_assets.operations.predictions import require_another
 from ai_drug_assets.planning.ledger import Ledger, code_version_of
 from ai_drug_assets.settings import Settings
 
@@ -47,14 +50,17 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
 
     Raises
     ------
-    ConfigError
-        For an unknown endpoint.
+    AidrugError
+        For an unknown endpoint, and where `out` is a file that is read.
     DataError
         For files that cannot be read, and measurements of which none is usable, after all others are reported.
     """
     import pandas as pd
 
     endpoints = [read_endpoint(settings.configs, name) for name in dict.fromkeys(names)]
+    for endpoint in endpoints:
+        for path in _files(settings, endpoint):
+            require_another(path, out)
     raws = [_raw(settings, endpoint) for endpoint in endpoints]
     for endpoint, raw in zip(endpoints, raws, strict=True):
         if not isinstance(raw, str):
@@ -73,10 +79,20 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
         whole = pd.concat(reports)
         for column in ("file", "smiles", "value", "reason"):
             whole[column] = whole[column].map(safe_cell)
-        whole.to_csv(out, index=False, lineterminator="\r\n")  # or a carriage return in a name would begin a row
+        with draft_of(out) as stream:
+            whole.to_csv(
+                stream, mode="wb", index=False, lineterminator="\r\n"
+            )  # or a carriage return in a name would begin a row
         say(f"wrote {out}: every row with what became of it")
     if faults:
         raise DataError("; ".join(faults))
+
+
+def _files(settings: Settings, endpoint: Endpoint) -> list[Path]:
+    """Return an endpoint's files as far as their places are known."""
+    with suppress(DataError):
+        return list(endpoint.source.paths(settings.folder_of(endpoint.source)).values())
+    return []
 
 
 def _raw(settings: Settings, endpoint: Endpoint) -> pd.DataFrame | str:
@@ -84,6 +100,8 @@ def _raw(settings: Settings, endpoint: Endpoint) -> pd.DataFrame | str:
         return read_raw(endpoint.dataset, settings.folder_of(endpoint.source))
     except DataError as error:
         return str(error)
+    except UnicodeError as error:  # utf-16 without its mark
+        return f"the text of its files is not in the encoding that its YAML states: {error}"
 
 
 def _curated(settings: Settings, given: tuple[Endpoint, pd.DataFrame | str]) -> _Curated:

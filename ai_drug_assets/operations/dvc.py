@@ -170,7 +170,14 @@ def set_remote(url: str, settings: Settings) -> str:
     """Make a folder or `s3://bucket/prefix` the DVC remote.
 
     Downloads are verified: DVC by default accepts a corrupted object from a remote and reports success.
+
+    Raises
+    ------
+    DataError
+        When it names nothing, or DVC does not know its kind.
     """
+    if not url.strip():
+        raise DataError("expected a folder or s3://bucket/prefix, got an empty text")
     _initialise(settings)
     with _in_dvcs_words("config"):
         with _config(settings).edit("local") as conf:  # this machine's folder would go first

@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from model_zoo.config.endpoint_file import FOLDER, read_endpoints
+from model_zoo.config.similar_names import did_you_mean
 from model_zoo.errors import DataError
 from model_zoo.io.files import atomic_write
 from model_zoo.io.spreadsheets import safe_cell
@@ -30,7 +31,9 @@ def export(settings: Settings, endpoint: str, out: Path) -> str:
     structures = [row for row in rows if row.smiles is not None]
     kept = [row for row in structures if row.caller not in without]
     if not rows:
-        raise DataError(f"no value was reported for endpoint {endpoint!r}: POST /v1/feedback takes them")
+        known = read_endpoints(settings.configs / FOLDER).files
+        meant = "" if endpoint in known else did_you_mean(endpoint, known)
+        raise DataError(f"no value was reported for endpoint {endpoint!r}: POST /v1/feedback takes them{meant}")
     if not structures:
         raise DataError(
             f"{len(rows)} values were reported for {endpoint!r}, all without their structure: the service keeps "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,10 +124,13 @@ def look_at(
     except TableError as error:
         advice = " (with --smiles COLUMN)" if error.kind == "unclear-column" else ""
         raise DataError(f"{path}: {error}{advice}") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:  # utf-16 without its mark is none of the narrower kind
+        why = error.reason if isinstance(error, UnicodeDecodeError) else error
         raise DataError(
-            f"{path}: its text is not {file.encoding or 'UTF-8 and not cp1252'}: {error.reason}. Use another --encoding"
+            f"{path}: its text is not {file.encoding or 'UTF-8 and not cp1252'}: {why}. Use another --encoding"
         ) from error
+    if file.sheet and table.form.format != "xlsx":
+        raise DataError(f"{path}: --sheet: expected an Excel workbook, got {table.form.format}")
     named = [*columns, *(column for column, _ in answers.where)]
     unknown = [name for name in named if name not in table.names]
     if unknown:
@@ -236,6 +239,20 @@ def listed(settings: Settings) -> list[str]:
         together = f"; group {group.name}" if group else ""
         lines.append(f"{name}: {' '.join(each.title.split())}; {each.task}, {each.unit}{together}; {file}")
     return lines
+
+
+def require_removable(settings: Settings, names: Iterable[str], reason: str) -> None:
+    """Refuse to remove some endpoints where one of them cannot be, before any is.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such endpoint, or no reason is given, without which it would be served on.
+    """
+    for name in names:
+        endpoint_file(settings.configs, name)
+    if not reason.strip():
+        raise ConfigError("--reason: expected the reason that callers see, got none. Say why, in words")
 
 
 def remove(settings: Settings, name: str, reason: str) -> list[str]:

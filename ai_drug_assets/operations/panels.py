@@ -17,6 +17,7 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import FOLDER, read_endpoints
 from model_zoo.config.panel import Panel, PanelFile, PanelSet
 from model_zoo.config.reading import read_folder
+from model_zoo.config.similar_names import did_you_mean
 from model_zoo.data.assays.yaml_text import SCHEMA
 from model_zoo.errors import ConfigError, DataError
 from model_zoo.io.digests import content_digest, file_digest
@@ -60,7 +61,7 @@ def add(
     """
     panels = load_panels(settings)
     if name not in panels:
-        raise ConfigError(f"expected one of {', '.join(panels)}, got {name!r}")
+        raise ConfigError(f"expected one of {', '.join(panels)}, got {name!r}{did_you_mean(name, panels)}")
     panel = panels[name]
     sets = _chosen(panel, only)
     place = place or panel.address
@@ -112,7 +113,8 @@ def _chosen(panel: Panel, only: tuple[str, ...]) -> list[PanelSet]:
     known = {each.name: each for each in panel.sets}
     for name in only:
         if name not in known:
-            raise ConfigError(f"{panel.name}: expected some of {', '.join(known)}, got {name!r}")
+            meant = did_you_mean(name, known)
+            raise ConfigError(f"{panel.name}: expected some of {', '.join(known)}, got {name!r}{meant}")
     return [known[name] for name in only] if only else list(panel.sets)
 
 

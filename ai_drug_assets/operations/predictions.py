@@ -13,11 +13,16 @@ from pathlib import Path
 from model_zoo.data.tables.form import ENDINGS
 from model_zoo.errors import AidrugError
 from model_zoo.type_aliases import Json
-from serving.client import RESULT_FORMATS, Client, NotReachableError
+from serving.client import RESULT_FORMATS, Client, NotReachableError, ServiceError
 from serving.client.answers import Job, Prediction
 
 FILES = {*ENDINGS, "txt", "xlsx", "xls", "parquet", "gz", "zip"}
 """How names of files of molecules end, as no SMILES does."""
+ZIP = b"PK"
+"""How a workbook begins, which is an archive."""
+FOREIGN = ("unknown", "unreadable-answer")
+"""Codes of answers that the service does not give."""
+UNAUTHORIZED = 401
 LOST = 0.005
 """What two decimals write as zero."""
 SMALL = 0.1
@@ -38,8 +43,8 @@ def predict_smiles(
     AidrugError
         When nothing answers, or the service refuses; with its own explanation.
     """
-    with advised():
-        return Client(url).predict(smiles, endpoints, include)
+    with advised(url) as client:
+        return client.predict(smiles, endpoints, include)
 
 
 def is_file(text: str) -> bool:
@@ -59,7 +64,7 @@ def require_smiles(what: Sequence[str]) -> None:
     Raises
     ------
     AidrugError
-        When one of them is a file, beside others, or is named like one.
+        When one of them is a file, beside others, or is named like one; or a folder, or `-`.
 
     Examples
     --------
@@ -71,6 +76,10 @@ def require_smiles(what: Sequence[str]) -> None:
     for text in what:
         if is_file(text):
             raise AidrugError(f"expected SMILES or one FILE, got the file {text!r} and more: predict each by itself")
+        if text == "-":
+            raise AidrugError("expected SMILES or one FILE, got '-': write what comes from a pipe to a file first")
+        if os.path.isdir(text):  # noqa: PTH112  as above
+            raise AidrugError(f"expected SMILES or one FILE, got {text!r}, which is a folder")
         if "." in text and text.rpartition(".")[2].lower() in FILES:
             raise AidrugError(f"expected SMILES or one FILE, got {text!r}, and there is no such file")
 
@@ -96,8 +105,8 @@ def predict_file(
     if out is not None and out.suffix.lower() not in RESULT_FORMATS:
         raise AidrugError(f"--out: expected a file that ends with one of {', '.join(RESULT_FORMATS)}, got {out.name!r}")
     require_another(path, out)
-    client = Client(url)
-    with advised():
+    require_workbook(path, sheet)
+    with advised(url) as client:
         job = finished_job(client, path, column=column, sheet=sheet, endpoints=endpoints, include=include)
         if out is not None:
             client.download(job, out)
@@ -115,7 +124,7 @@ def require_another(path: Path, out: Path | None) -> None:
     AidrugError
         When both are one file.
     """
-    if out is not None and out.exists() and out.samefile(path):
+    if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise AidrugError(f"--out: expected another file than {path}, which is read and would be replaced")
 
 
@@ -147,14 +156,47 @@ def finished_job(
 
 
 @contextmanager
-def advised() -> Iterator[None]:
-    """Say how the service is started, where nothing answers."""
+def advised(url: str) -> Iterator[Client]:
+    """Yield a client; where it is not answered, or not by the service, or refused, say what to do.
+
+    Raises
+    ------
+    AidrugError
+        When nothing answers, or the service refuses; with its own explanation.
+    """
     try:
-        yield
+        client = Client(url)
+    except ValueError as error:
+        raise AidrugError(f"AIDRUG_SERVICE_URL or AIDRUG_API_KEY: {error}") from None
+    try:
+        yield client
     except NotReachableError as error:
         raise AidrugError(
             f"{error}. Start it with `make run`, or set AIDRUG_SERVICE_URL or AIDRUG_SERVICE_PORT."
         ) from error
+    except ServiceError as error:
+        if error.code in FOREIGN:
+            raise AidrugError(
+                f"{error}. Another program may answer at {url}: set AIDRUG_SERVICE_URL or AIDRUG_SERVICE_PORT."
+            ) from error
+        if error.status == UNAUTHORIZED:
+            raise AidrugError(f"{error}. Set AIDRUG_API_KEY to a key of this service.") from error
+        raise
+
+
+def require_workbook(path: Path, sheet: str | None) -> None:
+    """Refuse a sheet of what is no workbook, which would be read as if nothing were said.
+
+    Raises
+    ------
+    AidrugError
+        When a sheet is named, and the file is another kind of file.
+    """
+    if sheet is None:
+        return
+    with path.open("rb") as stream:
+        if stream.read(len(ZIP)) != ZIP:
+            raise AidrugError(f"--sheet: expected an Excel workbook (.xlsx), got {path}, which is none")
 
 
 def as_text(predictions: Sequence[Prediction]) -> str:

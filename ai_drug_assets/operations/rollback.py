@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from model_zoo.bundles.pointer import Pointer
 from model_zoo.bundles.store import Store, read_card
+from model_zoo.config.similar_names import did_you_mean
+from model_zoo.errors import StoreError
 
 from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
@@ -30,10 +33,19 @@ def promote(settings: Settings, endpoint: str) -> str:
     Raises
     ------
     StoreError
-        When no challenger is on trial.
+        When the endpoint serves nothing, or no challenger is on trial.
     """
     store = open_bundle_store(settings)
-    pointer = store.update_pointer(lambda before: before.promote(endpoint, by="aidrug promote"))
+
+    def promoted(before: Pointer) -> Pointer:
+        if endpoint not in before.names:
+            known = f"endpoints that serve are {', '.join(before.endpoints) or 'none'}"
+            raise StoreError(
+                f"no champion serves endpoint {endpoint!r}: {known}{did_you_mean(endpoint, before.endpoints)}"
+            )
+        return before.promote(endpoint, by="aidrug promote")
+
+    pointer = store.update_pointer(promoted)
     now = pointer.endpoints[endpoint]
     tell_registry(Tracking(settings), store, endpoint, now.version)
     return f"{endpoint} is served by {now.version} now; {now.superseded_version} does not return by itself"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlencode
 
 from model_zoo.errors import AidrugError
+from model_zoo.io.files import atomic_write
 from model_zoo.io.spreadsheets import safe_cell
 from model_zoo.type_aliases import Json
-from serving.client import Client
 
-from ai_drug_assets.operations.predictions import advised, finished_job, require_another
+from ai_drug_assets.operations.predictions import advised, finished_job, require_another, require_workbook
 
 OF_THE_BATCH = ("rank", "row", "desirability", "spread", "similarity", "like")
 OF_ENDPOINTS = ("value", "lower", "upper", "reliability")
@@ -38,8 +39,8 @@ def suggest_batch(
     """
     asked = {"batch": size, "exploration": exploration, "endpoints": ",".join(endpoints) if endpoints else None}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
-    with advised():
-        client = Client(url)
+    require_workbook(path, sheet)
+    with advised(url) as client:
         job = finished_job(client, path, column=column, sheet=sheet, endpoints=endpoints)
         found: dict[str, Json] = client.transport.json("GET", f"/v1/jobs/{job.id}/suggestion?{query}", again=True)
     return found
@@ -104,6 +105,7 @@ def checked(out: Path, file: Path) -> Path:
 
 
 def write_file(found: Mapping[str, Json], out: Path) -> None:
-    """Write a batch to a CSV file."""
-    with out.open("w", encoding="utf-8", newline="") as stream:
-        write_batch(found, stream)
+    """Write a batch to a CSV file, whole or not at all."""
+    text = io.StringIO(newline="")
+    write_batch(found, text)
+    atomic_write(out, text.getvalue().encode())

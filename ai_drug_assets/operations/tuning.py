@@ -16,6 +16,7 @@ from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.endpoint_file import SEVERAL, endpoint_file
 from model_zoo.config.files import Configs, load_configs
 from model_zoo.config.model_spec import ModelSpec
+from model_zoo.config.similar_names import did_you_mean
 from model_zoo.data.dataset import Dataset, make_dataset
 from model_zoo.data.group_dataset import make_group_dataset
 from model_zoo.errors import ConfigError, DataError
@@ -69,7 +70,8 @@ def search_settings(
 
     configs = load_configs(settings.configs)
     if model_name not in configs.models:
-        raise ConfigError(f"unknown model {model_name!r}, expected one of {', '.join(configs.models)}")
+        meant = did_you_mean(model_name, configs.models)
+        raise ConfigError(f"unknown model {model_name!r}, expected one of {', '.join(configs.models)}{meant}")
     model = configs.models[model_name]
     if model.is_joint:
         raise ConfigError(
@@ -78,7 +80,10 @@ def search_settings(
     serving = [name for name in configs.endpoints if model.applies_to(name)]
     for name in endpoints:
         if name not in serving:
-            raise ConfigError(f"{model_name} does not compete on {name!r}, expected some of {', '.join(serving)}")
+            meant = did_you_mean(name, serving)
+            raise ConfigError(
+                f"{model_name} does not compete on {name!r}, expected some of {', '.join(serving)}{meant}"
+            )
     storage = RDBStorage(f"sqlite:///{settings.folder('search') / 'studies.db'}")
     cache = FeatureCache(settings.feature_folder, settings.code_root, processes=processors())
     found: dict[str, dict[str, Any]] = {}

@@ -122,7 +122,7 @@ class Ledger:
         except FileNotFoundError:
             return Entry()
         except OSError as error:
-            raise StoreError(f"{path}: expected a ledger entry, got {error}. {ADVICE}") from error
+            raise StoreError(f"{path}: expected a ledger entry, and it cannot be read: {error.strerror}") from error
         entry = read_artefact(Entry, content, str(path), StoreError, ADVICE)
         if not entry.model_fields_set & {"made", "failure"}:
             raise StoreError(

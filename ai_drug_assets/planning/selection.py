@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from model_zoo.config.similar_names import did_you_mean
 from model_zoo.errors import ConfigError
 
 from ai_drug_assets.planning.catalog import Catalog, Node
@@ -73,4 +74,6 @@ class Selection:
 def _require_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
-            raise ConfigError(f"unknown {what} {name!r}, expected some of {', '.join(known)}")
+            raise ConfigError(
+                f"unknown {what} {name!r}, expected some of {', '.join(known)}{did_you_mean(name, known)}"
+            )

@@ -6,6 +6,7 @@ import concurrent.futures
 import errno
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 OUTSIDE = (OSError, MemoryError, concurrent.futures.BrokenExecutor, EOFError)
 """A disk, a network, memory, a helper process that died."""
@@ -13,6 +14,7 @@ LOCKED = ("database is locked", "database table is locked", "disk is full", "dis
 """How SQLite says it, through whichever library."""
 
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+NO_FILE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 UNWRITABLE = ("disk is full", "disk I/O error", "readonly database", "unable to open database file")
 
 
@@ -44,6 +46,27 @@ def why_no_place(error: BaseException) -> str | None:
             return f"{each.strerror} ({each.filename})" if each.filename else str(each.strerror)
         if isinstance(each, sqlite3.OperationalError) and any(words in str(each) for words in UNWRITABLE):
             return f"a database: {each}"
+    return None
+
+
+def why_no_file(error: BaseException, home: Path) -> str | None:
+    """Say which file or folder cannot be used as it was asked for, where no lack of space is what an error comes from.
+
+    Files below `home`, where all state is, are ours: that one of them is lost is our fault, and that none can be
+    written is said by `why_no_place`.
+
+    Examples
+    --------
+    >>> why_no_file(PermissionError(13, "Permission denied", "hits.csv"), Path("/srv/aidrug"))
+    'hits.csv: Permission denied: expected a file or folder that is there and that you may use'
+    >>> why_no_file(OSError(28, "No space left on device", "hits.csv"), Path("/srv/aidrug")) is None
+    True
+    """
+    for each in _causes(error):
+        if isinstance(each, OSError) and each.errno in NO_FILE and isinstance(each.filename, str):
+            if Path(each.filename).absolute().is_relative_to(home):
+                return None
+            return f"{each.filename}: {each.strerror}: expected a file or folder that is there and that you may use"
     return None
 
 

@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.config.faults import fault
 from model_zoo.config.reading import read_mapping, yaml_files
+from model_zoo.config.similar_names import did_you_mean
 from model_zoo.errors import AidrugError, ConfigError
 from model_zoo.io.strict_yaml import check
 from model_zoo.type_aliases import Json
@@ -90,7 +91,8 @@ def endpoint_file(folder: Path, name: str) -> Path:
     """Find the file that declares an endpoint, at fault or not."""
     files = read_endpoints(folder / FOLDER).files
     if name not in files:
-        raise ConfigError(f"expected one of {', '.join(sorted(files)) or 'none: there is no endpoint'}, got {name!r}")
+        known = ", ".join(sorted(files)) or "none: there is no endpoint"
+        raise ConfigError(f"expected one of {known}, got {name!r}{did_you_mean(name, files)}")
     return files[name]
 
 

@@ -6,8 +6,9 @@ This is a warning and no error, so that removing an endpoint's file, or a model'
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
+
+from model_zoo.config.similar_names import did_you_mean
 
 
 def of_no_effect(file: Path, what: str, named: Mapping[str, Sequence[str]], known: Collection[str]) -> list[str]:
@@ -15,7 +16,6 @@ def of_no_effect(file: Path, what: str, named: Mapping[str, Sequence[str]], know
     warnings = []
     for key, name in ((key, name) for key, names in named.items() for name in names):
         if name not in known:
-            alike = get_close_matches(name, known, n=1)
-            meant = f"; did you mean {alike[0]!r}?" if alike else ""
+            meant = did_you_mean(name, known)
             warnings.append(f"{file}: {key}: there is no {what} {name!r}, so this is of no effect{meant}")
     return warnings

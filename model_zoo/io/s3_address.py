@@ -28,7 +28,7 @@ def s3_address(place: str, setting: str) -> S3Address | None:
     >>> s3_address("s3://bucket/team/a/", "AIDRUG_STORE"), s3_address("/srv/store", "AIDRUG_STORE")
     (S3Address(bucket='bucket', prefix='team/a'), None)
     """
-    if "://" not in place:
+    if "://" not in place and not place.startswith("s3:"):
         return None
     url = urlsplit(place)
     if url.scheme != "s3" or not url.netloc:

@@ -90,7 +90,7 @@ class KeyStore:
         Raises
         ------
         ConfigError
-            When a scope is unknown, the label is empty or too long, or the file cannot be written.
+            When a scope is unknown, the label is empty, too long or more than a line, or the file cannot be written.
         """
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
@@ -99,6 +99,8 @@ class KeyStore:
             )
         if not 1 <= len(label.strip()) <= LONGEST_LABEL:
             raise ConfigError(f"label: expected 1 to {LONGEST_LABEL} characters, got {len(label.strip())}")
+        if not label.isprintable():
+            raise ConfigError(f"label: expected one line of text, got {label!r}")
         now = datetime.now(UTC)
         secret = secrets.token_urlsafe(32)
         key = Key(

@@ -43,7 +43,7 @@ class Client(Jobs):
     url
         Address of the service; `AIDRUG_SERVICE_URL`, else port 8000 of this machine, when omitted.
     api_key
-        Key to show; `AIDRUG_API_KEY`, else none, when omitted.
+        Key to show; `AIDRUG_API_KEY`, else none, when omitted. The end of line that a file of a key has does not count.
     timeout_seconds
         How long one answer may take to begin or to continue.
     retries
@@ -55,7 +55,7 @@ class Client(Jobs):
         self, url: str | None = None, api_key: str | None = None, *, timeout_seconds: float = 60.0, retries: int = 4
     ) -> None:
         address = url or os.environ.get("AIDRUG_SERVICE_URL") or "http://127.0.0.1:8000"
-        key = api_key or os.environ.get("AIDRUG_API_KEY") or None
+        key = (api_key or os.environ.get("AIDRUG_API_KEY") or "").strip() or None
         self._retries = retries
         self._transport = Transport(address.rstrip("/"), key, timeout_seconds, retries)
 

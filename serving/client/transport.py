@@ -23,6 +23,8 @@ T = TypeVar("T")
 LONGEST_PAUSE_SECONDS = 60.0
 PIECE_BYTES = 1 << 16
 BUSY = (429, 503)
+LATIN_1 = 256
+"""The end of the signs that a header can contain."""
 
 
 class ServiceError(AidrugError):
@@ -58,6 +60,8 @@ class Transport:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"expected an address such as http://127.0.0.1:8000, got {url!r}")
+        if api_key is not None and not (api_key.isprintable() and all(ord(sign) < LATIN_1 for sign in api_key)):
+            raise ValueError("expected a key as it was shown, got one with signs that no header can contain")
         self.url, self._key = url, api_key
         self._timeout, self._retries = timeout_seconds, retries
         handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
@@ -115,8 +119,8 @@ class Transport:
             When nothing answers.
         """
         for left in range(self._retries, -1, -1):
+            content = body() if body is not None else None  # a file that cannot be read is no fault of the service
             try:
-                content = body() if body is not None else None
                 return self._once(method, path, content, headers or {}, self._timeout + extra_seconds)
             except urllib.error.HTTPError as error:
                 fault = _fault(error)
@@ -124,7 +128,8 @@ class Transport:
                 if left == 0 or (error.code not in BUSY and fault.code != "idempotency-in-use"):
                     raise fault from None
             except (OSError, http.client.HTTPException) as error:
-                detail = f"no service answers at {self.url} ({getattr(error, 'reason', None) or error})"
+                why = " ".join(str(getattr(error, "reason", None) or error).split())
+                detail = f"no service answers at {self.url} ({why})"
                 if not again or left == 0:
                     raise NotReachableError(detail) from error
                 pause = _backoff(self._retries - left)
