@@ -9,7 +9,7 @@ from model_zoo.bundles.assembly import candidate
 from model_zoo.bundles.manifest import FILE as MANIFEST
 from model_zoo.bundles.manifest import parse_manifest
 from model_zoo.bundles.model_card import to_markdown
-from model_zoo.bundles.store import parse_pointer, read_card
+from model_zoo.bundles.store import BundleGoneError, parse_pointer, read_card
 from model_zoo.config.endpoint import Endpoint
 from model_zoo.data.dataset import Dataset
 from model_zoo.errors import BundleError
@@ -133,9 +133,12 @@ def _served(asset_context: AssetContext, configured: Endpoint) -> _Served:
     now = parse_pointer(asset_context.store.read_pointer_bytes()).endpoints.get(endpoint)
     if now is None:
         return _Served()
-    card = read_card(asset_context.store, endpoint, now.version)
     away = [version for version in (now.blocked_version, now.superseded_version) if version]
     blocked = {read_card(asset_context.store, endpoint, version).signature for version in away}
+    try:
+        card = read_card(asset_context.store, endpoint, now.version)
+    except BundleGoneError:
+        return _Served(blocked=frozenset(blocked))  # somebody removed it: its scores went with its card
     holder = card.contender
     if holder is None:
         raise BundleError(f"{endpoint}/{now.version}: expected scores of the holder of the title in its card, got none")

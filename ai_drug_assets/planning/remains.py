@@ -12,7 +12,10 @@ from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 
+from model_zoo.bundles.store import FolderStore
+from model_zoo.errors import AidrugError
 from model_zoo.provenance.signature import Reason
+from model_zoo.selection.decision import FILE, parse_decision
 
 from ai_drug_assets.planning.catalog import MODELS, Catalog, Node
 from ai_drug_assets.planning.ledger import Entry, Made
@@ -71,6 +74,8 @@ class Remains:
             lost = [alias for alias in self._given(node) if (str(node.endpoint), alias) not in (self._aliases or ())]
             if lost and self._aliases is not None:
                 return [Reason("new", "aliases", f"are gone from MLflow: {', '.join(lost)}")]
+            if version := self._bundle_gone(node):
+                return [Reason("new", "bundle", f"is gone from the store: {version}")]
         return []
 
     def _made(self, node: Node) -> Made | None:
@@ -90,6 +95,19 @@ class Remains:
         except (OSError, ValueError):
             return []
         return [alias for alias, run_id in known.items() if run_id]
+
+    def _bundle_gone(self, node: Node) -> str:
+        """Return the version that a champion decided on if its bundle is gone; a store in S3 is not asked."""
+        if "://" in self._settings.store:
+            return ""
+        path = place_of(self._settings.home, node) / FILE
+        try:
+            version = parse_decision(path.read_bytes(), str(path)).version
+        except (OSError, AidrugError):
+            return ""  # whoever reads it says so better
+        store = FolderStore(Path(self._settings.store))
+        gone = version is not None and not store.bundle_folder(str(node.endpoint), version).is_dir()
+        return str(version) if gone else ""
 
     @cached_property
     def _tracked(self) -> set[str] | None:

@@ -68,6 +68,10 @@ LOST = (
 )
 
 
+class BundleGoneError(StoreError):
+    """A version is not in the store, which itself can be read."""
+
+
 class Store(Protocol):
     """What a bundle store can do. Every method may raise `StoreError`."""
 
@@ -118,7 +122,7 @@ def read_card(store: Store, endpoint: str, version: str) -> ModelCard:
 
     Raises
     ------
-    StoreError
+    BundleGoneError
         When the bundle is not in the store.
     BundleError
         When the card, or the manifest that covers it, was altered or needs a newer reader.
@@ -253,7 +257,7 @@ class FolderStore:
         """Return the bundle's own folder: local bundles need no copy."""
         folder = self.bundle_folder(endpoint, version)
         if not folder.is_dir():
-            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")
+            raise BundleGoneError(f"bundle {endpoint}/{version} is not in the store {self.root}")
         return folder
 
     def bundle_folder(self, endpoint: str, version: str) -> Path:
@@ -271,7 +275,7 @@ class FolderStore:
         """Return a version's manifest as it is."""
         content = self._read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
-            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self.root}")
+            raise BundleGoneError(f"bundle {endpoint}/{version} is not in the store {self.root}")
         return content
 
     def _read(self, name: str) -> bytes | None:

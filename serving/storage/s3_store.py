@@ -17,7 +17,7 @@ from pathlib import Path
 from model_zoo.bundles.manifest import FILE as MANIFEST
 from model_zoo.bundles.pointer import POINTER, Pointer, PointerError, is_unsealed, parse_pointer
 from model_zoo.bundles.reader import verify_files
-from model_zoo.bundles.store import LOST, PROGRESS, PUBLISHED, WAY_BACK, completed, published
+from model_zoo.bundles.store import LOST, PROGRESS, PUBLISHED, WAY_BACK, BundleGoneError, completed, published
 from model_zoo.errors import BundleError, StoreError
 from serving.storage.objects import S3Objects
 
@@ -121,7 +121,7 @@ class S3Store:
     def _download(self, endpoint: str, version: str, folder: Path) -> None:
         base = f"bundles/{endpoint}/{version}"
         if not self._objects.exists(f"{base}/{MANIFEST}"):
-            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")
+            raise BundleGoneError(f"bundle {endpoint}/{version} is not in the store {self!r}")
         self._objects.download(f"{base}/{MANIFEST}", folder / MANIFEST)
         for name in _file_names(folder / MANIFEST):
             path = folder / name
@@ -141,7 +141,7 @@ class S3Store:
         """Return a version's manifest as it is."""
         content = self._objects.read(f"bundles/{endpoint}/{version}/{MANIFEST}")
         if content is None:
-            raise StoreError(f"bundle {endpoint}/{version} is not in the store {self!r}")
+            raise BundleGoneError(f"bundle {endpoint}/{version} is not in the store {self!r}")
         return content
 
 

@@ -49,6 +49,22 @@ def test_a_lost_folder_is_fetched(made: Project) -> None:
     assert made.plan() == {}
 
 
+def test_a_bundle_that_somebody_removed_is_published_again(made: Project) -> None:
+    """A damaged one is put right by that, as the guide says: elected again, nothing trained, the pointer follows."""
+    before = made.trained()
+    store = FolderStore(Path(made.settings.store))
+    versions = {name: now.version for name, now in parse_pointer(store.read_pointer_bytes()).endpoints.items()}
+    shutil.rmtree(store.bundle_folder("logp", versions["logp"]))
+    assert made.plan() == {"champion_model/logp": {("new", "bundle")}}
+    assert made.run().failed == {}
+
+    now = {name: now.version for name, now in parse_pointer(store.read_pointer_bytes()).endpoints.items()}
+    assert read_card(store, "logp", now["logp"]).leaderboard
+    assert now["greasy"] == versions["greasy"]
+    assert made.trained() == before
+    assert made.plan() == {}
+
+
 def test_a_folder_that_lost_a_file_is_fetched(made: Project) -> None:
     """One file less, or one that was cut off, is enough; the message names it."""
     before = made.trained()
