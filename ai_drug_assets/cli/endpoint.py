@@ -92,6 +92,8 @@ def new(  # noqa: PLR0913, PLR0917  one per option
             raise DataError("nothing is written: correct the guesses with options (--help)")
     for path in write(settings, look, file_for(Path(file), name), together=together):
         click.echo(f"wrote {path}")
+    if Path(look.proposals[0].content["source"]["files"][0]).is_absolute():
+        click.echo(f"{file} is outside of the checkout: the YAML works on this machine only, as long as it stays there")
     names = " ".join(each.name for each in look.proposals)
     click.echo(f"`aidrug curate {names}` shows what becomes of every row; `aidrug run {names}` trains on them")
 

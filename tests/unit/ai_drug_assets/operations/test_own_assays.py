@@ -162,6 +162,16 @@ def test_the_embedding_competes_by_size(
     assert "models" not in content(home, "not_installed")
 
 
+def test_a_file_outside_of_the_checkout_is_named(home: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its YAML would fail on any other machine, and here once the file is gone."""
+    path = file(home, POTENCY)
+    outside = command("endpoint", "new", path, "--yes", "--name", "outside")
+    monkeypatch.setattr(own_assays, "_file_name", lambda _, each: each.name)
+    inside = command("endpoint", "new", path, "--yes", "--name", "inside")
+
+    assert [f"{path} is outside of the checkout" in each.output for each in (outside, inside)] == [True, False]
+
+
 def test_without_a_group_the_embedding_competes(home: Path, command: Command) -> None:
     """Endpoints that share compounds and are kept apart have no joint model that reads it."""
     rows = "".join(f"{'C' * (1 + row % 60)}{'O' * (1 + row // 60)},{row % 7},{row % 5}\n" for row in range(2_000))
