@@ -119,7 +119,7 @@ def back_up(settings: Settings, place: str, say: Say, keep: int = KEEP, *, take_
         say(f"{name}: {len(files)} files, {_size(sum(file.bytes for file in files.values()))}, {_size(sent)} sent")
         (settings.folder("locks") / DONE).touch()
         upgrade = last_upgrade(settings)
-        if dropped := _forget(objects, keep, upgrade.snapshot if upgrade else ""):
+        if dropped := _forget(objects, keep, upgrade.snapshot if upgrade else "", say):
             say(f"{dropped} older snapshots deleted")
     return name
 
@@ -225,12 +225,19 @@ def _require_own(settings: Settings, objects: Objects, place: str) -> None:
         )
 
 
-def _forget(objects: Objects, keep: int, spared: str) -> int:
-    """Delete all but the newest snapshots, one that is spared, and content that nobody names; give how many went."""
+def _forget(objects: Objects, keep: int, spared: str, say: Say) -> int:
+    """Delete all but the newest snapshots, one that is spared, and content that nobody names; give how many went.
+
+    Nothing goes while a list is damaged, because its content would look like nobody's: the new snapshot is there.
+    """
     names = objects.names("snapshots/")
     doomed = [name for name in names[:-keep] if Path(name).stem != spared]
     left = [name for name in names if name not in doomed]
-    needed = {file.content for name in left for file in _read(objects, name).files.values()}
+    try:
+        needed = {file.content for name in left for file in _read(objects, name).files.values()}
+    except StoreError as error:
+        say(f"nothing older is deleted: {error} Put its earlier version back, or delete it.")
+        return 0
     for name in doomed:  # first the lists, then what they name: a list never names what is gone
         objects.delete(name)
     for content in objects.names("contents/"):

@@ -104,7 +104,7 @@ class Remains:
         try:
             version = parse_decision(path.read_bytes(), str(path)).version
         except (OSError, AidrugError):
-            return ""  # whoever reads it says so better
+            return ""  # the asset that reads it says so better
         store = FolderStore(Path(self._settings.store))
         gone = version is not None and not store.bundle_folder(str(node.endpoint), version).is_dir()
         return str(version) if gone else ""

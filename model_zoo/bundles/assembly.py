@@ -207,6 +207,7 @@ def _matched_pairs(
         target.to_training(snapshot.values)[train],
         snapshot.exact[train],
         None if target.task == "binary" else residual[train],
+        snapshot.folds[train],
     )
 
 

@@ -139,6 +139,7 @@ def find_matched_pairs(
     values: NDArray[np.float64],
     exact: NDArray[np.bool_],
     residuals: NDArray[np.float64] | None = None,
+    folds: NDArray[np.int_] | None = None,
 ) -> MatchedPairs:
     """Find the matched pairs of `n` molecules.
 
@@ -152,6 +153,9 @@ def find_matched_pairs(
         `n` times whether the value is one, not a bound: bounds are left out.
     residuals
         `n` measured values minus what was predicted while the molecule was held out; none for classes.
+    folds
+        The fold with which each was held out, beside residuals: of a difference the error is known where both were
+        held out together. In another fold, the partner was learnt from.
 
     Returns
     -------
@@ -165,7 +169,9 @@ def find_matched_pairs(
         first, second = known[a], known[b]
         moved = float(values[second] - values[first])
         effects[(*parts, where)].append(moved)
-        if residuals is not None:  # two molecules may be a pair in several ways
+        if residuals is not None and (
+            folds is None or folds[first] == folds[second]
+        ):  # two molecules may be a pair in several ways
             wrong[min(a, b), max(a, b)] = abs(float(residuals[second] - residuals[first])), abs(moved)
     changes = [_change(key, given) for key, given in sorted(effects.items()) if len(given) >= FEWEST_PAIRS]
     return MatchedPairs(tuple(changes), _differences(np.array(list(wrong.values()))))

@@ -212,7 +212,7 @@ def _reliability(card: ModelCard) -> list[str]:
     found = card.trust.reliability
     if found is None:
         return []
-    what = "wrong labels" if card.endpoint.task == "binary" else "mean error, on the scale of training"
+    what = "wrong labels" if card.endpoint.task == "binary" else "mean absolute error, on the scale of training"
     rows = [
         (where, each.level, each.molecules, each.error, f"{each.coverage:.1%}")
         for where, levels in ((card.split.held_out, found.held_out), ("test split", found.test))
@@ -267,7 +267,7 @@ def _withheld(card: ModelCard) -> list[str]:
     lines = [
         f"- Rank correlation with real errors {_figure(found.rank)}, of an oracle {_figure(found.rank_oracle)}.",
         f"- AUROC for {large} {_figure(found.auroc)}, of an oracle {_figure(found.auroc_oracle)}.",
-        "- The oracle knows the mean error of the nearest withheld molecules.",
+        "- The oracle knows the mean absolute error of the nearest withheld molecules.",
     ]
     if found.coverage is not None:
         lines.append(

@@ -154,7 +154,7 @@ def physchem(mol: Chem.Mol) -> Physchem:
         _rule("Veber", "Veber 2002", 0, (Limit("rotatable bonds", None, 10), bonds), (Limit("TPSA", None, 140), area)),
         _rule("Egan", "Egan 2000", 0, (Limit("cLogP", None, 5.88), logp), (Limit("TPSA", None, 131.6), area)),
         _rule(
-            "Lead-like", "Teague 1999", 0,
+            "Lead-like", "after Teague 1999, with the limits of SwissADME", 0,
             (Limit("MW", 250, 350), weight), (Limit("cLogP", None, 3.5), logp),
             (Limit("rotatable bonds", None, 7), bonds),
         ),

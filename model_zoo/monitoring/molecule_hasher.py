@@ -59,6 +59,6 @@ class MoleculeHasher:
         if len(key) != 32:
             raise StoreError(
                 f"{path}: expected 32 bytes, got {len(key)}; restore it from a backup, or remove it and the record "
-                f"live.db beside it to begin again"
+                f"live.db beside it to begin again (the next backup then needs --take-over)"
             )
         return cls(key)

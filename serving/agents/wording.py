@@ -24,10 +24,10 @@ before `direction`), and how good the present model is.
 prediction is that wrong. Call this before predicting, and use only names that it gives."""
 PREDICT = """\
 Predict properties of up to 50 molecules given as SMILES. Every value comes with `interval` (for 90 % of molecules
-like the training data), `unit`, `reliability` ("high", "medium", "low"), `usual_error` (the model's mean error at that
-level; absent where none is known), `domain` ("outside" where reliability is low) and `cautions`. Report the interval
-with the value and repeat every caution. `labels_not_excluded` with two labels means that the model cannot decide. A
-molecule with `error` has no prediction."""
+like the training data), `unit`, `reliability` ("high", "medium", "low"), `usual_error` (the model's mean absolute
+error at that level; absent where none is known), `domain` ("outside" where reliability is low) and `cautions`. Report
+the interval with the value and repeat every caution. `labels_not_excluded` with two labels means that the model cannot
+decide. A molecule with `error` has no prediction."""
 EXPLAIN = """\
 Return which atoms of one molecule move a prediction up or down, by the model. It explains the model, not the chemistry:
 do not present it as a mechanism. Atoms are numbered as in `standardised`. Takes seconds; at most 70 heavy atoms."""

@@ -118,6 +118,7 @@ async def suggestions(data: URLEncodedBody[WhatIf], engine: NamedDependency[Engi
         "title": champion.manifest.title,
         "found": None,
         "direction": champion.manifest.direction,
+        "binary": champion.manifest.target.task == "binary",
     }
     if not engine.settings.show_neighbours:
         values["why_not"] = "This service does not show what was measured."

@@ -38,8 +38,8 @@ FAULTS = {
 FEWEST = 20
 """With fewer measured values than this, nothing is said about where a value is among them."""
 METRICS = {
-    "rmse": "RMSE", "mae": "mean error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman", "auroc": "AUROC",
-    "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy", "brier": "Brier score",
+    "rmse": "RMSE", "mae": "mean absolute error", "r2": "R\N{SUPERSCRIPT TWO}", "spearman": "Spearman",
+    "auroc": "AUROC", "auprc": "AUPRC", "mcc": "MCC", "accuracy": "accuracy", "brier": "Brier score",
 }  # fmt: skip
 """What metrics are called on the page; others go by their own name."""
 IN_UNITS = ("rmse", "mae")

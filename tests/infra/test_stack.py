@@ -255,6 +255,7 @@ def test_an_operator_may_do_what_the_runbooks_need(stack: Stack) -> None:
     for what in (serves, ARN % ("ssm", "document/SSM-SessionManagerRunShell")):
         assert may("ssm:StartSession", what)
     assert may("ssm:StartSession", f"arn:aws:ssm:{REGION}::document/AWS-StartPortForwardingSession")
+    assert "ssmmessages:OpenDataChannel" in json.dumps(document)  # of one's own session: the stand-in knows no names
     assert may("logs:FilterLogEvents", ARN % ("logs", "log-group:/aidrug/host:*"))
     for action in ("ssm:GetParameter", "ssm:PutParameter"):
         assert may(action, ARN % ("ssm", "parameter/aidrug/admin-token"))

@@ -29,6 +29,11 @@ data "aws_iam_policy_document" "operator" {
     resources = ["arn:aws:ssm:${local.account}:session/$${aws:userid}-*"]
   }
   statement {
+    sid       = "OwnSessionsData" # AWS asks it of the person, too
+    actions   = ["ssmmessages:OpenDataChannel"]
+    resources = ["arn:aws:ssm:*:*:session/$${aws:userid}-*"]
+  }
+  statement {
     sid       = "ReadTheLogs"
     actions   = ["logs:FilterLogEvents"]
     resources = concat(local.log_arns, [for arn in local.log_arns : "${arn}:*"])

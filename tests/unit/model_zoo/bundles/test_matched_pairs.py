@@ -117,6 +117,19 @@ def test_the_order_of_rows_and_a_shift_change_nothing_and_a_factor_scales() -> N
     assert doubled.differences.most == pytest.approx(2 * found.differences.most, abs=4e-6)
 
 
+def test_the_error_of_a_difference_is_that_of_two_which_were_held_out_together() -> None:
+    """A partner in another fold was learnt from: what it did is counted, how wrong the difference was is not."""
+    molecules = series()
+    values, exact = np.random.default_rng(2).normal(0, 1, len(molecules)), np.ones(len(molecules), bool)
+    residuals = np.random.default_rng(3).normal(0, 0.3, len(values))
+    one, each = (find_matched_pairs(molecules, values, exact, residuals, folds)
+                 for folds in (np.zeros(len(values), int), np.arange(len(values))))  # fmt: skip
+
+    assert one == find_matched_pairs(molecules, values, exact, residuals)
+    assert each.differences is None
+    assert each.changes == one.changes
+
+
 def test_what_a_change_does_is_told_in_both_directions() -> None:
     """A substituent that adds a constant is found with that constant, and its removal with the opposite."""
     molecules = series()
