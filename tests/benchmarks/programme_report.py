@@ -134,10 +134,11 @@ of Biogen's set may be among those that it saw; that its six assays are is not k
 not.
 
 It takes some 10 ms of a core for a molecule, twice as long as all other features together. Without it, copy
-`configs/models/mlp_joint.yaml` under another `name`, with `recipe: mlp_joint` and `endpoints: []`, and delete `minimol` from
-`features` and the last entry of `config.blocks` (one for each feature, in the same order). In the endpoints, let `models`
-list it instead of `default` and `mlp_joint`, as in `[naive, rf, xgb, catboost, gp, my_joint, blend]`, and add it to `members`
-of `blend.yaml` if the blend should use it. A service without the package refuses the models that need it, and names the extra (`embedding`).
+`configs/models/mlp_joint.yaml` under another `name`, with `recipe: mlp_joint` and `endpoints: []`, and delete
+`minimol` from `features` and the last entry of `config.blocks` (one for each feature, in the same order). In the
+endpoints, let `models` list it instead of `default` and `mlp_joint`, as in `[naive, rf, xgb, catboost, gp, my_joint,
+blend]`, and add it to `members` of `blend.yaml` if the blend should use it. A service without the package refuses the
+models that need it, and names the extra (`embedding`).
 """
 
 
