@@ -15,7 +15,7 @@ from model_zoo.data.targets import Target
 from tests.bundle_factory import publish
 from tests.project_factory import Project, write_yaml
 
-WIDE = {"transform": "logit", "lower": -50.0, "upper": 50.0}
+WIDE: dict[str, Any] = {"transform": "logit", "lower": -50.0, "upper": 50.0}
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_a_split_answers_for_its_share_and_always_for_the_same_molecules(store: 
     ("fields", "answers"), [({}, True), ({"display_unit": "mol/L"}, False), ({"unit": "%"}, False)]
 )
 def test_a_challenger_in_other_units_answers_for_nobody(
-    store: FolderStore, tmp_path: Path, fields: dict[str, str], answers: bool
+    store: FolderStore, tmp_path: Path, fields: dict[str, Any], answers: bool
 ) -> None:
     """A table's column has one unit: after a rollback over a change of units the champion answers alone."""
     publish(store, tmp_path / "a", value=-1.0)
