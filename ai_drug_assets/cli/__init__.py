@@ -26,10 +26,9 @@ from ai_drug_assets.cli.agents import mcp
 from ai_drug_assets.cli.data import data
 from ai_drug_assets.cli.keys import keys
 from ai_drug_assets.cli.out_file import OutFile, named_place
+from ai_drug_assets.cli.run import FAILED
 from ai_drug_assets.cli.suggest import suggest
 from ai_drug_assets.settings import Settings
-
-FAILED = 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -301,17 +300,15 @@ def main() -> None:
     except Exception as error:
         from ai_drug_assets.planning.transient_failures import why_no_file, why_no_place
 
-        why = why_no_place(error)
-        no_file = why_no_file(error, _home())
-        if why is None and no_file is None:
+        why = why_no_file(error, _home())
+        if why is None and (place := why_no_place(error)) is not None:
+            why = (
+                f"nothing can be written: {place}. Make room, or let AIDRUG_HOME name another folder. What was made is "
+                "kept, and the next run continues from there."
+            )
+        if why is None:
             raise
-        click.echo(
-            f"aidrug: {no_file}"
-            if no_file is not None
-            else f"aidrug: nothing can be written: {why}. Make room, or let AIDRUG_HOME name another folder. What was "
-            "made is kept, and the next run continues from there.",
-            err=True,
-        )
+        click.echo(f"aidrug: {why}", err=True)
         sys.exit(FAILED)
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from ai_drug_assets.cli.out_file import OutFile
+from ai_drug_assets.cli.run import FAILED
 from ai_drug_assets.settings import Settings
-
-FAILED = 1
 
 
 @click.command()

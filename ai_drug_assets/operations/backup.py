@@ -49,6 +49,8 @@ _FIRST = ("store/current.json", "ledger/")
 """Copied before everything else: what they name is then in the snapshot, whatever is added meanwhile."""
 _OWN = f"home/service/{KEY_FILE}"
 """A file that every installation draws for itself: snapshots with another one are another installation's."""
+ASIDE, MOVED_AT = "replaced", "%Y%m%dT%H%M%SZ"
+"""Where a restore moves what was in the way, in a folder that is named by when."""
 MLFLOW = "mlflow.db"
 DONE = "backed_up"
 """Among the locks: touched by every backup that succeeded, for monitoring."""
@@ -154,7 +156,7 @@ def restore(settings: Settings, place: str, say: Say, *, snapshot: str | None = 
             _fetch(objects, name, file, wanted.files[file], path)
         if pointer in missing:
             fetched[pointer].write_bytes(parse_pointer(fetched[pointer].read_bytes()).restored().as_bytes())
-        aside = settings.home / "replaced" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        aside = settings.home / ASIDE / f"{datetime.now(UTC):{MOVED_AT}}"
         for path in in_the_way:
             inside = path.relative_to(settings.home) if path.is_relative_to(settings.home) else path.name
             _move(path, aside / inside)

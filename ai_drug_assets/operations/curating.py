@@ -80,9 +80,8 @@ def dry_run(settings: Settings, names: Sequence[str], out: Path | None, say: Say
         for column in ("file", "smiles", "value", "reason"):
             whole[column] = whole[column].map(safe_cell)
         with draft_of(out) as stream:
-            whole.to_csv(
-                stream, mode="wb", index=False, lineterminator="\r\n"
-            )  # or a carriage return in a name would begin a row
+            # With other ends of lines, a carriage return in a name would begin a row.
+            whole.to_csv(stream, mode="wb", index=False, lineterminator="\r\n")
         say(f"wrote {out}: every row with what became of it")
     if faults:
         raise DataError("; ".join(faults))

@@ -23,6 +23,7 @@ from model_zoo.features import cache
 from model_zoo.monitoring.prediction_log import PredictionLog
 
 from ai_drug_assets import keys, processes
+from ai_drug_assets.operations.backup import ASIDE, MOVED_AT
 from ai_drug_assets.planning.catalog import Catalog
 from ai_drug_assets.planning.ledger import Ledger
 from ai_drug_assets.planning.scratch import SCRATCH_DAYS, clear_scratch
@@ -110,7 +111,7 @@ def prune_files(catalog: Catalog, ledger: Ledger, days: int = FILE_RETENTION_DAY
 def prune_replaced(home: Path, days: int = RETENTION_DAYS) -> int:
     """Delete what restores moved aside more than a number of days ago; give how many restores."""
     before = time.time() - days * 86400
-    doomed = [folder for folder in (home / "replaced").glob("*/") if _moved_at(folder) < before]
+    doomed = [folder for folder in (home / ASIDE).glob("*/") if _moved_at(folder) < before]
     for folder in doomed:
         shutil.rmtree(folder)
     return len(doomed)
@@ -119,7 +120,7 @@ def prune_replaced(home: Path, days: int = RETENTION_DAYS) -> int:
 def _moved_at(folder: Path) -> float:
     """Read when a restore moved files into a folder; its name says so, the files are as old as they were."""
     try:
-        return datetime.strptime(folder.name, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        return datetime.strptime(folder.name, MOVED_AT).replace(tzinfo=UTC).timestamp()
     except ValueError:
         return folder.stat().st_mtime
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from model_zoo.data.tables.form import ENDINGS
+from model_zoo.data.tables.text import is_workbook
 from model_zoo.errors import AidrugError
 from model_zoo.type_aliases import Json
 from serving.client import RESULT_FORMATS, Client, NotReachableError, ServiceError
@@ -18,8 +19,6 @@ from serving.client.answers import Job, Prediction
 
 FILES = {*ENDINGS, "txt", "xlsx", "xls", "parquet", "gz", "zip"}
 """How names of files of molecules end, as no SMILES does."""
-ZIP = b"PK"
-"""How a workbook begins, which is an archive."""
 FOREIGN = ("unknown", "unreadable-answer")
 """Codes of answers that the service does not give."""
 UNAUTHORIZED = 401
@@ -192,11 +191,8 @@ def require_workbook(path: Path, sheet: str | None) -> None:
     AidrugError
         When a sheet is named, and the file is another kind of file.
     """
-    if sheet is None:
-        return
-    with path.open("rb") as stream:
-        if stream.read(len(ZIP)) != ZIP:
-            raise AidrugError(f"--sheet: expected an Excel workbook (.xlsx), got {path}, which is none")
+    if sheet is not None and not is_workbook(path):
+        raise AidrugError(f"--sheet: expected an Excel workbook (.xlsx), got {path}, which is none")
 
 
 def as_text(predictions: Sequence[Prediction]) -> str:

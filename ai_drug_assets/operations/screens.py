@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,7 +20,7 @@ from model_zoo.bundles.pointer import parse_pointer
 from model_zoo.bundles.reader import Bundle, load_bundle
 from model_zoo.config.screen import Screen
 from model_zoo.errors import AidrugError, ConfigError, DataError
-from model_zoo.inference.screening import Shard, find_shards, predict_shard
+from model_zoo.inference.screening import Shard, find_shards, predict_shard, require_columns
 from model_zoo.io.digests import json_digest
 from model_zoo.uncertainty.shared_domain import DomainIndexes
 from serving.machine import processors
@@ -31,10 +31,6 @@ from ai_drug_assets.settings import Settings
 from ai_drug_assets.storage.bundles import open_bundle_store
 
 SUMMARY = "_screen.json"  # readers of Parquet folders pass over names that begin so
-COLUMNS = ("row", "id", "smiles", "error", "notes")
-FIELDS = ("low", "high", "similarity", "inside", "reliability", "usual_error")
-"""`COLUMNS` and `FIELDS`: those of a result beside the values, and what follows `<endpoint>_` in those of an
-endpoint; see `predict_shard`."""
 _domains = DomainIndexes()
 
 
@@ -96,7 +92,7 @@ def run_screen(
     if not versions:
         raise DataError(f"screen {screen.name!r}: no endpoint has a champion yet, run `aidrug run` first")
     versions = {name: versions[name] for name in screen.endpoints or sorted(versions)}
-    _require_columns(screen, versions)
+    require_columns(screen, versions)
     shards, identity = find_shards(screen)
     base = _absolute(screen.out or str(settings.folder("screens") / screen.name))
     if f"{base}/".startswith(f"{_absolute(screen.library)}/"):
@@ -126,16 +122,6 @@ def run_screen(
     }
     result.write(SUMMARY, json.dumps(summary, indent=1).encode())
     return report
-
-
-def _require_columns(screen: Screen, endpoints: Collection[str]) -> None:
-    """Refuse endpoints of which one's name is a column of the result already: one of both would be lost."""
-    taken = {*COLUMNS, *(f"{name}_{field}" for name in endpoints for field in FIELDS)}
-    if twice := sorted(taken.intersection(endpoints)):
-        raise ConfigError(
-            f"screen {screen.name!r}: expected endpoints with columns of their own, got {twice[0]!r}, which is another "
-            "column of the result: name the others under `endpoints`, and screen it by itself"
-        )
 
 
 def _absolute(place: str) -> str:

@@ -72,6 +72,11 @@ class Manifest(Artefact):
         return None if self.display_unit is None else display(self.unit, self.display_unit)
 
     @property
+    def flips(self) -> bool:
+        """Whether a larger value is shown as a smaller one."""
+        return self.display is not None and self.display.flips
+
+    @property
     def shown_unit(self) -> str:
         """The unit that people read."""
         return self.display_unit or self.unit

@@ -169,9 +169,8 @@ def find_matched_pairs(
         first, second = known[a], known[b]
         moved = float(values[second] - values[first])
         effects[(*parts, where)].append(moved)
-        if residuals is not None and (
-            folds is None or folds[first] == folds[second]
-        ):  # two molecules may be a pair in several ways
+        together = folds is None or folds[first] == folds[second]
+        if residuals is not None and together:  # two molecules may be a pair in several ways
             wrong[min(a, b), max(a, b)] = abs(float(residuals[second] - residuals[first])), abs(moved)
     changes = [_change(key, given) for key, given in sorted(effects.items()) if len(given) >= FEWEST_PAIRS]
     return MatchedPairs(tuple(changes), _differences(np.array(list(wrong.values()))))

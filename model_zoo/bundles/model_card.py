@@ -57,6 +57,11 @@ def elected_among(card: ModelCard) -> str:
     return f"elected among {scored} of {scored + len(card.awaited)} models"
 
 
+def unit_of_errors(card: ModelCard) -> str:
+    """Name the endpoint's own unit, which its errors are in, where people read values in another one; else nothing."""
+    return card.endpoint.unit if card.endpoint.display_unit else ""
+
+
 def limits(card: ModelCard) -> list[str]:
     """Say where not to trust a model, from the facts of its card."""
     sentences = []
@@ -141,7 +146,7 @@ def to_markdown(card: ModelCard) -> str:
         _section("Limits", [f"- {each}" for each in card.limits]),
         _section("Data and split", _data(card)),
         _section("Model", _model(card)),
-        _section("Scores", _scores(card.scores, _unit(card))),
+        _section("Scores", _scores(card.scores, unit_of_errors(card))),
         _section("Scores in the endpoint's unit", _unit_scores(card)),
         *(
             _section(f"{name} at 90 % of molecules like the training data", _coverage(statement, card.split))
@@ -219,11 +224,6 @@ def _reliability(card: ModelCard) -> list[str]:
         for each in levels
     ]
     return _table(("molecules of", "level", "molecules", what, "held at 90 %"), rows)
-
-
-def _unit(card: ModelCard) -> str:
-    """Name the unit of errors where people read values in another one."""
-    return card.endpoint.unit if card.endpoint.display_unit else ""
 
 
 def _unit_scores(card: ModelCard) -> list[str]:

@@ -40,3 +40,16 @@ class Desirable(BaseModel):
         below = 0.0 if self.low is None else self.low - value
         above = 0.0 if self.high is None else value - self.high
         return max(0.0, 1.0 - max(below, above, 0.0) / self.margin)
+
+
+def range_words(low: str | None, high: str | None) -> str:
+    """Say a range of which an end may be open.
+
+    Examples
+    --------
+    >>> range_words("-4", None), range_words(None, "10"), range_words("-0.5", "1")
+    ('-4 or higher', '10 or lower', '-0.5 to 1')
+    """
+    if low is None:
+        return f"{high} or lower"
+    return f"{low} or higher" if high is None else f"{low} to {high}"

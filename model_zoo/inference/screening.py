@@ -5,7 +5,7 @@ Every row of the library is in the result, at its own place, with numbers or wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,10 @@ CHUNK = 512
 """Molecules predicted at once: their features fit into memory, and more gain nothing."""
 RESULT = 2
 """Version of a result's columns: shards of two never lie in one folder. Reliability came with 2."""
+COLUMNS = ("row", "id", "smiles", "error", "notes")
+FIELDS = ("low", "high", "similarity", "inside", "reliability", "usual_error")
+"""`COLUMNS` and `FIELDS`: those of a result beside the values, and what follows `<endpoint>_` in those of an
+endpoint; see `predict_shard`."""
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number that the columns of a result can hold."""
 
@@ -66,6 +70,22 @@ def open_place(place: str) -> tuple[FileSystem, str]:
     except (ArrowInvalid, OSError) as error:
         raise ConfigError(f"expected a path or s3://bucket/prefix, got {place!r}: {error}") from error
     return system, str(path)
+
+
+def require_columns(screen: Screen, endpoints: Collection[str]) -> None:
+    """Refuse endpoints of which one's name is a column of the result already: one of both would be lost.
+
+    Raises
+    ------
+    ConfigError
+        When there is one.
+    """
+    taken = {*COLUMNS, *(f"{name}_{field}" for name in endpoints for field in FIELDS)}
+    if twice := sorted(taken.intersection(endpoints)):
+        raise ConfigError(
+            f"screen {screen.name!r}: expected endpoints with columns of their own, got {twice[0]!r}, which is another "
+            "column of the result: name the others under `endpoints`, and screen it by itself"
+        )
 
 
 def find_shards(screen: Screen) -> tuple[list[Shard], dict[str, Json]]:

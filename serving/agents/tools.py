@@ -17,7 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from model_zoo.config.desirability import Desirable
+from model_zoo.config.desirability import Desirable, range_words
 from serving.agents import wording
 from serving.agents.asking import Ask
 from serving.client.transport import ServiceError
@@ -177,9 +177,8 @@ def _compared(entries: list[Content], endpoint: str, what: Content) -> Content:
     wanted = None if found is None else Desirable(low=found["low"], high=found["high"], margin=found["margin"])
     better = {"higher": "higher is better", "lower": "lower is better"}.get(direction, "neither is better")
     if wanted is not None:
-        ends = [f"{end:g}" for end in (wanted.low, wanted.high) if end is not None]
-        open_end = "" if len(ends) == 2 else " or higher" if wanted.high is None else " or lower"
-        better = f"{' to '.join(ends)}{open_end} is wanted"
+        low, high = (None if end is None else f"{end:g}" for end in (wanted.low, wanted.high))
+        better = f"{range_words(low, high)} is wanted"
     if what.get("display_unit") is not None and better != "neither is better":
         better += f", of `value` in {what['unit']}"
     rows = [(index, each["endpoints"][endpoint]) for index, each in enumerate(entries) if "endpoints" in each]

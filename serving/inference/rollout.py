@@ -100,9 +100,10 @@ class Rollout:
             self._watch(table, champions, trials, texts, answers)
         if not trials or not split:
             return [AnsweredGroup(range(len(texts)), champions, answers)]
+        shares = {name: share for name in trials if (share := table.share_on_trial(name))}
         arms: dict[frozenset[str], list[int]] = {}
         for index, answer in enumerate(answers):
-            arms.setdefault(_arm(answer, trials, table), []).append(index)
+            arms.setdefault(_arm(answer, trials, shares), []).append(index)
         given = []
         for arm, indices in arms.items():
             ours = [answers[index] for index in indices]
@@ -173,16 +174,15 @@ def in_split(smiles: str, version: str, share: float) -> bool:
     return int.from_bytes(digest, "big") < share * 2**64
 
 
-def _arm(answer: Answer, trials: Mapping[str, Champion], table: ChampionRegistry) -> frozenset[str]:
+def _arm(answer: Answer, trials: Mapping[str, Champion], shares: Mapping[str, float]) -> frozenset[str]:
     """Return the endpoints for which a challenger answers for this molecule."""
     if not isinstance(answer, Estimates):
         return frozenset()
-    arm = set()
-    for name, challenger in trials.items():
-        share = table.share_on_trial(name)
-        if share and name in answer and in_split(answer[name].smiles, challenger.manifest.version, share):
-            arm.add(name)
-    return frozenset(arm)
+    return frozenset(
+        name
+        for name, share in shares.items()
+        if name in answer and in_split(answer[name].smiles, trials[name].manifest.version, share)
+    )
 
 
 def _mode(table: ChampionRegistry, name: str) -> str | None:

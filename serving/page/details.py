@@ -149,9 +149,8 @@ def _atoms(champion: Champion, estimate: Estimate, explanation: Explanation, gro
     if explanation.fidelity is not None:
         share = f"{100 * explanation.fidelity:.0f}\N{NO-BREAK SPACE}%"
         note += f" Atoms alone reproduce {share} of the variation in its predictions for drugs."
-    display = champion.manifest.display
-    if display is not None and display.flips:
-        note += f" What raises it in {explanation.scale} lowers it in {display.unit}."
+    if champion.manifest.flips:
+        note += f" What raises it in {explanation.scale} lowers it in {champion.manifest.shown_unit}."
     if explanation.scale == "log-odds":
         note += " On the log-odds scale of the probability: 0 is as likely as not."
     drawing, strongest = structure_svg(estimate.smiles, contribution_marks(parts)), f"{number(largest, shown)}{scale}"

@@ -134,7 +134,7 @@ def model_page(table: ChampionRegistry, name: str) -> ModelPage:
     champion, current = table.champions[name], table.appointments[name]
     manifest, card = champion.manifest, champion.bundle.card
     axis, ends = _spread(champion)
-    earlier = (current, *reversed(current.history))
+    earlier, scales = (current, *reversed(current.history)), card.scores.scales
     now = next((each for each in earlier if each.version == manifest.version), current)
     return ModelPage(
         endpoint=name,
@@ -152,9 +152,7 @@ def model_page(table: ChampionRegistry, name: str) -> ModelPage:
         leaderboard=_leaderboard(card),
         reason=card.decision.reason,
         scores=_scores(card.scores),
-        unit_scores=_scores(card.scores.scales["unit"])
-        if card.scores.scale == "training" and card.scores.scales
-        else (),
+        unit_scores=_scores(scales["unit"]) if card.scores.scale == "training" and scales else (),
         coverage=_coverage(card),
         facts=_facts(champion, card),
         history=tuple(each for each in earlier if each is not now),
@@ -268,9 +266,8 @@ def _facts(champion: Champion, card: ModelCard) -> tuple[tuple[str, str], ...]:
         facts.append(("Split", f"by {split.kind}, {split.folds} folds{share}"))
     facts.extend(_levels(manifest))
     if card.model.config:
-        said = {
-            key: each for key, each in card.model.config.items() if key != "task"
-        }  # cards of earlier versions say regression of classes too
+        # Cards of earlier versions say regression of classes, too.
+        said = {key: each for key, each in card.model.config.items() if key != "task"}
         facts.append(("Settings", _settings(said)))
     provenance = (
         ("Data snapshot", card.snapshot[:12]),

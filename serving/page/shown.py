@@ -59,9 +59,7 @@ def value_and_unit(champion: Champion, estimate: Estimate) -> tuple[str, str]:
 
 def direction_words(manifest: Manifest) -> str:
     """Say which way is better of what is shown: of pIC50 the higher, shown in nM the lower."""
-    better: str = manifest.direction
-    if manifest.display is not None and manifest.display.flips:
-        better = FLIPPED[better]
+    better = FLIPPED[manifest.direction] if manifest.flips else manifest.direction
     return f"{better.capitalize()} is better" if better != "none" else ""
 
 

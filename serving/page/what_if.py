@@ -300,9 +300,10 @@ def _suggestions(
             measured = f"no to yes in {change.rose}, yes to no in {change.fell}"
             predicted = "" if value is None else f"{100 * start:.0f} % \N{RIGHTWARDS ARROW} {100 * value:.0f} %"
         else:
-            flips = manifest.display is not None and manifest.display.flips
             steps = (change.low, change.median, change.high)
-            low, middle, high = (change_words(champion, start, each) for each in (steps[::-1] if flips else steps))
+            if manifest.flips:
+                steps = steps[::-1]
+            low, middle, high = (change_words(champion, start, each) for each in steps)
             unit = "" if spans_decades(manifest) else f" {manifest.shown_unit}"
             measured = f"{middle}{unit} (half of the pairs: {low} to {high})"
             step = None if value is None else np.diff(manifest.target.to_training(np.array([start, value])))

@@ -13,7 +13,8 @@ import numpy as np
 
 from model_zoo.bundles.card import ModelCard, Performance
 from model_zoo.bundles.manifest import Manifest
-from model_zoo.bundles.model_card import elected_among
+from model_zoo.bundles.model_card import elected_among, unit_of_errors
+from model_zoo.config.desirability import range_words
 from model_zoo.inference.answers import Estimate
 from serving.champions.champion_registry import Champion
 from serving.page.axis import number, places
@@ -112,15 +113,15 @@ def provisional(card: ModelCard) -> str:
 def standing(champion: Champion, estimate: Estimate) -> str:
     """Say where the shown value is among reference drugs, else among the measured ones; nothing if neither is known."""
     manifest = champion.manifest
-    reference, flips = manifest.trust.reference, manifest.display is not None and manifest.display.flips
+    reference = manifest.trust.reference
     if estimate.percentile is not None and reference is not None:
-        place = (estimate.percentile, 100.0 - estimate.percentile)
-        return f"{_above(*(place[::-1] if flips else place))} of {reference.name}"
-    shares = None if manifest.target.task == "binary" else _shares(champion, estimate.value)
-    if shares is None:
-        return ""
-    below, above = (100 * share for share in shares)
-    return f"{_above(*((above, below) if flips else (below, above)))} of measured"
+        below, above, others = estimate.percentile, 100.0 - estimate.percentile, reference.name
+    else:
+        shares = None if manifest.target.task == "binary" else _shares(champion, estimate.value)
+        if shares is None:
+            return ""
+        below, above, others = 100 * shares[0], 100 * shares[1], "measured"
+    return f"{_above(above, below) if manifest.flips else _above(below, above)} of {others}"
 
 
 def verdict(estimate: Estimate) -> Verdict | None:
@@ -221,9 +222,7 @@ def wanted(champion: Champion) -> str:
     scale, sign = (100, " %") if champion.manifest.target.task == "binary" else (1, "")
     low, high = (None if end is None else f"{scale * end:.6g}{sign}".replace("-", "\N{MINUS SIGN}") for end in
                  (ends if display is None else display.interval(*ends)))  # fmt: skip
-    if low is None:
-        return f"{high} or lower"
-    return f"{low} or higher" if high is None else f"{low} to {high}"
+    return range_words(low, high)
 
 
 def quality(card: ModelCard) -> Quality | None:
@@ -248,9 +247,7 @@ def scale(card: ModelCard) -> str:
     >>> scale(ModelCard(endpoint={"unit": "pIC50", "display_unit": "nM"}))
     'pIC50'
     """
-    if card.scores.scale == "training":
-        return card.scores.scale_name
-    return card.endpoint.unit if card.endpoint.display_unit else ""
+    return card.scores.scale_name if card.scores.scale == "training" else unit_of_errors(card)
 
 
 def on_scale(card: ModelCard, metric: str) -> str:
@@ -269,7 +266,10 @@ def _strength(scores: Performance) -> Strength:
 def _shares(champion: Champion, value: float) -> tuple[float, float] | None:
     """Return which shares of the measured values are below and above a value; none where there are too few."""
     known = champion.measured
-    return (float(np.mean(known < value)), float(np.mean(known > value))) if len(known) >= FEWEST else None
+    if len(known) < FEWEST:
+        return None
+    below, up_to = np.searchsorted(known, value, "left"), np.searchsorted(known, value, "right")
+    return float(below / len(known)), float((len(known) - up_to) / len(known))
 
 
 def _above(below: float, above: float) -> str:

@@ -25,6 +25,7 @@ from ai_drug_assets.settings import Settings
 from model_zoo.bundles.store import FolderStore
 from model_zoo.config.screen import Screen
 from model_zoo.errors import ConfigError, DataError
+from model_zoo.inference import screening
 from model_zoo.inference.screening import find_shards
 from tests.bundle_factory import publish
 from tests.project_factory import project_settings
@@ -88,9 +89,11 @@ def test_no_endpoint_takes_the_column_of_another(settings: Settings, tmp_path: P
     alone = wanted.model_copy(update={"endpoints": ("solubility_logs",)})
     report = screens.run_screen(settings, alone, lambda line: None)
     made = {column for file in Path(report.out).glob("*.parquet") for column in pq.read_schema(file).names}
-    assert made == {*screens.COLUMNS, "solubility_logs", *(f"solubility_logs_{each}" for each in screens.FIELDS)} - {
-        "id"
-    }
+    assert made == {
+        *screening.COLUMNS,
+        "solubility_logs",
+        *(f"solubility_logs_{each}" for each in screening.FIELDS),
+    } - {"id"}
 
 
 def run(settings: Settings, wanted: Screen) -> tuple[screens.ScreenReport, list[str]]:

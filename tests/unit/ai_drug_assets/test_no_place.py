@@ -9,6 +9,7 @@ import sqlite3
 import pytest
 
 from ai_drug_assets import cli
+from ai_drug_assets.cli import run
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_where_nothing_can_be_written_one_sentence_says_so(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     printed = capsys.readouterr().err
-    assert ended.value.code == cli.FAILED
+    assert ended.value.code == run.FAILED
     assert says in printed
     assert "Make room" in printed
     assert printed.count("\n") == 1
@@ -54,7 +55,7 @@ def test_a_file_that_cannot_be_used_is_no_lack_of_space(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     printed = capsys.readouterr().err
-    assert ended.value.code == cli.FAILED
+    assert ended.value.code == run.FAILED
     assert printed.startswith(f"aidrug: /data/assay.csv: {os.strerror(number)}")
     assert "room" not in printed
     assert printed.count("\n") == 1
@@ -67,7 +68,7 @@ def test_a_word_that_is_not_text_is_refused(
     monkeypatch.setattr("sys.argv", ["aidrug", "predict", "m\udcfcnze.csv"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert ended.value.code == cli.FAILED
+    assert ended.value.code == run.FAILED
     assert "expected words in UTF-8, got 'm\\udcfcnze.csv'" in capsys.readouterr().err
 
 

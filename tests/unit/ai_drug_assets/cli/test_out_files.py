@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from ai_drug_assets.cli import aidrug
-from tests.command_factory import Installation, make_installation
+from tests.command_factory import Installation
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Installation:
-    """Return an installation of one endpoint, in which nothing was trained."""
-    return make_installation(tmp_path)
-
-
-@pytest.fixture
-def command(made: Installation) -> Command:
-    """Return the command, as somebody types it there."""
-    return lambda *words: CliRunner().invoke(aidrug, list(words), env=made.environment)
 
 
 def test_curate_never_replaces_the_measurements_that_it_reads(made: Installation, command: Command) -> None:

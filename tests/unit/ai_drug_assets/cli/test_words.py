@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,21 +10,9 @@ from click.testing import CliRunner, Result
 from ai_drug_assets.cli import aidrug
 from ai_drug_assets.settings import PostgresServer, Settings
 from model_zoo.errors import ConfigError
-from tests.command_factory import Installation, make_installation
+from tests.command_factory import Installation
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Installation:
-    """Return an installation of one endpoint, in which nothing was trained."""
-    return make_installation(tmp_path)
-
-
-@pytest.fixture
-def command(made: Installation) -> Command:
-    """Return the command, as somebody types it there."""
-    return lambda *words: CliRunner().invoke(aidrug, list(words), env=made.environment)
 
 
 def said(result: Result) -> str:

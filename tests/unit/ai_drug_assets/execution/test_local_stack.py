@@ -13,6 +13,7 @@ from ai_drug_assets.execution.supervisor import Supervisor
 from ai_drug_assets.planning.selection import Selection
 from ai_drug_assets.processes import one_at_a_time
 from ai_drug_assets.settings import Settings
+from tests.server_process import free_port
 
 
 @pytest.fixture
@@ -21,7 +22,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settin
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(("AIDRUG_", "MLFLOW_", "DAGSTER_"))]:
         monkeypatch.delenv(name)
-    yield Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home")})
+    ports = {name: str(free_port()) for name in ("AIDRUG_UI_PORT", "AIDRUG_SERVICE_PORT")}  # `make run` may have theirs
+    yield Settings.from_env({"AIDRUG_HOME": str(tmp_path / "home"), **ports})
     os.environ.clear()
     os.environ.update(before)
 
